@@ -1,0 +1,68 @@
+"""Strict arguments: a name that isn't known is an error that suggests the one that was meant."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from inference_core.errors import InvalidArgument
+
+T = TypeVar("T")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """"; did you mean 'threads'?" where one of `known` is close to `name`, else ""."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name.lower(), [word.lower() for word in known], n=1, cutoff=0.55)
+    if not close:
+        # "backend_type" for "backend": too long for the ratio, yet obvious to a person.
+        close = [word for word in known if len(word) > 3 and (word in name or name in word)][:1]
+    match = next((word for word in known if close and word.lower() == close[0].lower()), None)
+    return f"; did you mean {match!r}?" if match else ""
+
+
+def unknown_argument(what: str, name: str, known: Iterable[str]) -> InvalidArgument:
+    """The error for an argument that doesn't exist, with its suggestion or the list of names."""
+    known = list(known)
+    hint = did_you_mean(name, known) or f"; it takes {', '.join(sorted(known)) or 'none'}"
+    return InvalidArgument(f"{what} has no argument {name!r}{hint}")
+
+
+def build_options(cls: type[T], values: Mapping[str, Any], what: str) -> T:
+    """An instance of the options dataclass `cls`, its names and types checked.
+
+    Args:
+        cls: a dataclass; pydantic reads its annotations, its `__post_init__` checks ranges.
+        values: the options by name. Numbers and booleans may be given as text, as from a command
+            line.
+        what: whose options they are, for the message.
+
+    Raises:
+        InvalidArgument: an unknown name (with a suggestion) or a value that doesn't fit.
+    """
+    if not values:
+        return cls()
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in names:
+            raise unknown_argument(what, name, names)
+    import pydantic
+
+    try:
+        return _adapter(cls).validate_python(dict(values))  # type: ignore[no-any-return]
+    except pydantic.ValidationError as error:
+        parts = [
+            f"{'.'.join(map(str, issue['loc'])) or 'options'}={issue['input']!r}: {issue['msg']}"
+            for issue in error.errors()
+        ]
+        raise InvalidArgument(f"{what}: {'; '.join(parts)}") from None
+
+
+@functools.cache
+def _adapter(cls: type) -> Any:
+    import pydantic
+
+    return pydantic.TypeAdapter(cls)

@@ -1,0 +1,77 @@
+"""The one place that knows how this project's own distributions are installed.
+
+Every `fix` that installs something is made here. Our distributions come from a checkout or from a
+folder of built wheels, never by bare name from the public index, where a name may be a stranger's:
+the version range with the epoch (`>=1!0.1,<1!1`) makes sure that pip can't take that one.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+RANGE = ">=1!0.1,<1!1"
+EPOCH = "1!"
+
+
+def install_command(*requirements: str) -> str:
+    """A pip command to paste, for our distributions and others alike.
+
+    Args:
+        requirements: as pip takes them; ours by name and extras only ("inference-onnx[cpu]").
+    """
+    origin = _origin()
+    words: list[str] = []
+    find_links = False
+    for requirement in requirements:
+        name, _, extras = requirement.partition("[")
+        if not name.startswith("inference-"):
+            words.append(_quoted(requirement))
+        elif origin and (folder := _checkout_folder(origin, name)):
+            words.append(_quoted(f"{folder}[{extras}" if extras else str(folder)))
+        else:
+            words.append(_quoted(requirement + RANGE))
+            find_links = origin is not None
+    where = ["--find-links", _quoted(str(origin))] if find_links else []
+    return " ".join(["pip install", *where, *words])
+
+
+def foreign_cores() -> list[str]:
+    """Versions of installed distributions called inference-core that aren't ours."""
+    found = metadata.distributions(name="inference-core")
+    return sorted({d.version for d in found if not (d.version or "").startswith(EPOCH)})
+
+
+@functools.cache
+def _origin() -> Path | None:
+    """The checkout or the folder of wheels that this core was installed from, if that is known.
+
+    INFERENCE_WHEELS names it; else it is in the record that pip keeps of an installation from a
+    path (direct_url.json, PEP 610).
+    """
+    if folder := os.environ.get("INFERENCE_WHEELS"):
+        return Path(folder)
+    try:
+        text = metadata.distribution("inference-core").read_text("direct_url.json")
+        url = urlsplit(json.loads(text or "{}").get("url", ""))
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    if url.scheme != "file":
+        return None
+    # From a wheel: the folder it lies in. From a checkout: the folder that holds core/.
+    folder = Path(url2pathname(unquote(url.path))).parent
+    return folder if folder.is_dir() else None
+
+
+def _checkout_folder(origin: Path, name: str) -> Path | None:
+    folder = origin / "core" if name == "inference-core" else origin / "plugins" / name
+    return folder if (folder / "pyproject.toml").is_file() else None
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if any(c in word for c in ' []<>=!;') else word
