@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from inference_core.auto_model import AutoModel
     from inference_core.environment import Cpu, Environment, Gpu
     from inference_core.errors import (
@@ -38,36 +39,80 @@ if TYPE_CHECKING:
     from inference_core.session import Session, TensorSpec
     from inference_core.verdict import BackendReport, Reason, Verdict
 
-_HOMES = {
-    "auto_model": ("AutoModel",),
-    "environment": ("Cpu", "Environment", "Gpu"),
-    "errors": (
-        "BackendFallback",
-        "ConfigurationError",
-        "InferenceError",
-        "InvalidArgument",
-        "InvalidInput",
-        "InvalidModel",
-        "ModelClosed",
-        "ModelNotFound",
-        "NoBackendFound",
-        "PluginError",
-    ),
-    "hookspecs": ("PLUGIN_API", "hookimpl"),
-    "model": ("Model",),
-    "package": ("Artifact", "ModelPackage", "ProcessorSpec", "Request"),
-    "processor": ("Graph", "Processor", "Recognition"),
-    "resolution": ("Candidate", "Resolution"),
-    "results": ("Classification", "Detections"),
-    "runtime_report": ("RuntimeReport",),
-    "session": ("Session", "TensorSpec"),
-    "verdict": ("BackendReport", "Reason", "Verdict"),
+_HOME_OF = {
+    "Artifact": "package",
+    "AutoModel": "auto_model",
+    "BackendFallback": "errors",
+    "BackendReport": "verdict",
+    "Candidate": "resolution",
+    "Classification": "results",
+    "ConfigurationError": "errors",
+    "Cpu": "environment",
+    "Detections": "results",
+    "Environment": "environment",
+    "Gpu": "environment",
+    "Graph": "processor",
+    "InferenceError": "errors",
+    "InvalidArgument": "errors",
+    "InvalidInput": "errors",
+    "InvalidModel": "errors",
+    "Model": "model",
+    "ModelClosed": "errors",
+    "ModelNotFound": "errors",
+    "ModelPackage": "package",
+    "NoBackendFound": "errors",
+    "PLUGIN_API": "hookspecs",
+    "PluginError": "errors",
+    "Processor": "processor",
+    "ProcessorSpec": "package",
+    "Reason": "verdict",
+    "Recognition": "processor",
+    "Request": "package",
+    "Resolution": "resolution",
+    "RuntimeReport": "runtime_report",
+    "Session": "session",
+    "TensorSpec": "session",
+    "Verdict": "verdict",
+    "hookimpl": "hookspecs",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 - the names are listed once, above
+# Written out, for type checkers read it; a test keeps the two lists the same.
+__all__ = [
+    "PLUGIN_API",
+    "Artifact",
+    "AutoModel",
+    "BackendFallback",
+    "BackendReport",
+    "Candidate",
+    "Classification",
+    "ConfigurationError",
+    "Cpu",
+    "Detections",
+    "Environment",
+    "Gpu",
+    "Graph",
+    "InferenceError",
+    "InvalidArgument",
+    "InvalidInput",
+    "InvalidModel",
+    "Model",
+    "ModelClosed",
+    "ModelNotFound",
+    "ModelPackage",
+    "NoBackendFound",
+    "PluginError",
+    "Processor",
+    "ProcessorSpec",
+    "Reason",
+    "Recognition",
+    "Request",
+    "Resolution",
+    "RuntimeReport",
+    "Session",
+    "TensorSpec",
+    "Verdict",
     "__version__",
-    *_HOME_OF,
+    "hookimpl",
 ]
 
 
@@ -85,4 +130,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*globals(), *__all__})

@@ -14,9 +14,11 @@ T = TypeVar("T")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """"; did you mean 'threads'?" where one of `known` is close to `name`, else ""."""
+    """ "; did you mean 'threads'?" where one of `known` is close to `name`, else ""."""
     known = sorted(known)
-    close = difflib.get_close_matches(name.lower(), [word.lower() for word in known], n=1, cutoff=0.55)
+    close = difflib.get_close_matches(
+        name.lower(), [word.lower() for word in known], n=1, cutoff=0.55
+    )
     if not close:
         # "backend_type" for "backend": too long for the ratio, yet obvious to a person.
         close = [word for word in known if len(word) > 3 and (word in name or name in word)][:1]
@@ -52,7 +54,7 @@ def build_options(cls: type[T], values: Mapping[str, Any], what: str) -> T:
     import pydantic
 
     try:
-        return _adapter(cls).validate_python(dict(values))  # type: ignore[no-any-return]
+        return _adapter(cls).validate_python(dict(values))  # type: ignore[arg-type,no-any-return]
     except pydantic.ValidationError as error:
         parts = [
             f"{'.'.join(map(str, issue['loc'])) or 'options'}={issue['input']!r}: {issue['msg']}"

@@ -121,7 +121,9 @@ class Environment:
             fix = f'device="cuda:{self.gpus[0].index}"' if self.gpus else 'device="cpu"'
             return Reason("device", f"{device} was asked for, but {found}", fix)
         if kind == "mps" and (self.os, self.architecture) != ("macos", "arm64"):
-            return Reason("device", "mps was asked for, but this is no Apple-silicon Mac", 'device="cpu"')
+            return Reason(
+                "device", "mps was asked for, but this is no Apple-silicon Mac", 'device="cpu"'
+            )
         return None
 
 

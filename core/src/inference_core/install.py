@@ -54,8 +54,8 @@ def _origin() -> Path | None:
     INFERENCE_WHEELS names it; else it is in the record that pip keeps of an installation from a
     path (direct_url.json, PEP 610).
     """
-    if folder := os.environ.get("INFERENCE_WHEELS"):
-        return Path(folder)
+    if named := os.environ.get("INFERENCE_WHEELS"):
+        return Path(named)
     try:
         text = metadata.distribution("inference-core").read_text("direct_url.json")
         url = urlsplit(json.loads(text or "{}").get("url", ""))
@@ -74,4 +74,4 @@ def _checkout_folder(origin: Path, name: str) -> Path | None:
 
 
 def _quoted(word: str) -> str:
-    return f'"{word}"' if any(c in word for c in ' []<>=!;') else word
+    return f'"{word}"' if any(c in word for c in " []<>=!;") else word

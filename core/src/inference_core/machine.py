@@ -79,7 +79,9 @@ def _cpu() -> Cpu:
 
 def _sysctl(name: str) -> str:
     try:
-        run = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=5)
+        run = subprocess.run(
+            ["sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return run.stdout.strip()
@@ -96,8 +98,10 @@ def _memory() -> int:
 
 
 def _jetson_l4t() -> str | None:
-    """Jetson Linux release, from the first line of its release file: "# R36 (release), REVISION: 4.3"."""
-    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", _read("/etc/nv_tegra_release", 4096))
+    """Jetson Linux release; its release file starts "# R36 (release), REVISION: 4.3"."""
+    found = re.search(
+        r"R(\d+) \(release\), REVISION: ([\d.]+)", _read("/etc/nv_tegra_release", 4096)
+    )
     return f"{found.group(1)}.{found.group(2)}" if found else None
 
 
@@ -110,7 +114,11 @@ def _nvidia(problems: list[Reason]) -> tuple[str | None, str | None, tuple[Gpu, 
         import pynvml
     except ImportError as error:
         problems.append(
-            Reason("broken-install", f"nvidia-ml-py can't be imported: {error}", "pip install nvidia-ml-py")
+            Reason(
+                "broken-install",
+                f"nvidia-ml-py can't be imported: {error}",
+                "pip install nvidia-ml-py",
+            )
         )
         return None, None, ()
     driver = cuda = None
@@ -159,7 +167,7 @@ def _driver_library_exists() -> bool:
     """Whether NVML can be opened at all: far cheaper than importing pynvml to hear that it can't."""
     name = "nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1"
     if sys.platform == "win32":
-        system = Path(os.environ.get("SystemRoot", r"C:\Windows"), "System32", name)
+        system = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", name)
         return system.exists()
     try:
         ctypes.CDLL(name)

@@ -1,0 +1,103 @@
+"""Data tables of what exists but isn't installed: known backends, processors and bundled models.
+
+Only hints are made from them ("install X to run Y"); nothing here takes part in choosing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from inference_core.package import Artifact, Facts
+
+# The order of the systems this library replaces; backends it doesn't name follow by name.
+DEFAULT_PREFERENCE = (
+    "trt",
+    "vllm",
+    "torch",
+    "onnx",
+    "hf",
+    "mediapipe",
+    "llama-cpp",
+    "ctransformers",
+)
+
+FORMAT_TITLES = {
+    "onnx": "ONNX",
+    "torch-export": "torch.export",
+    "torchscript": "TorchScript",
+    "torch-checkpoint": "PyTorch checkpoint (pickle)",
+    "tensorrt": "TensorRT engine",
+    "gguf": "GGUF",
+    "tflite": "TensorFlow Lite",
+    "mediapipe-task": "MediaPipe task bundle",
+    "safetensors": "safetensors",
+    "transformers": "Hugging Face folder",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBackend:
+    """A backend of this project: its name, its distribution with the extra that completes it (for a
+    machine without and with an NVIDIA GPU), and the formats it runs. `available` is False for one
+    that is planned and can't be installed yet."""
+
+    name: str
+    requirement: str
+    gpu_requirement: str
+    formats: tuple[str, ...]
+    available: bool = True
+
+
+BACKENDS = (
+    KnownBackend(
+        "torch",
+        "inference-torch",
+        "inference-torch",
+        ("torch-export", "torchscript", "torch-checkpoint"),
+    ),
+    KnownBackend("onnx", "inference-onnx[cpu]", "inference-onnx[gpu]", ("onnx",)),
+    KnownBackend("trt", "inference-trt", "inference-trt", ("tensorrt",), available=False),
+    KnownBackend("hf", "inference-hf", "inference-hf", ("transformers",), available=False),
+    KnownBackend(
+        "mediapipe",
+        "inference-mediapipe",
+        "inference-mediapipe",
+        ("mediapipe-task", "tflite"),
+        available=False,
+    ),
+    KnownBackend(
+        "llama-cpp", "inference-llama-cpp", "inference-llama-cpp", ("gguf",), available=False
+    ),
+    KnownBackend(
+        "ctransformers",
+        "inference-ctransformers",
+        "inference-ctransformers",
+        ("gguf",),
+        available=False,
+    ),
+    KnownBackend("vllm", "inference-vllm", "inference-vllm", ("transformers",), available=False),
+)
+
+# Distributions that bring a processor, a bundled model or a URL scheme.
+PROCESSORS = {"yolo": "inference-vision", "classification": "inference-vision"}
+BUNDLED_MODELS = {"shapes": "inference-vision"}
+
+
+def processor_wanted(artifact: Artifact) -> str | None:
+    """The processor a known layout needs, told from metadata alone, or None for a plain graph.
+
+    It keeps a model whose processor isn't installed from answering with raw arrays by surprise.
+    """
+    for facts in artifact.facts.values():
+        if name := _ultralytics_processor(facts):
+            return name
+    return None
+
+
+def _ultralytics_processor(facts: Facts) -> str | None:
+    # Ultralytics exports state these keys together; "task" alone could be anybody's.
+    metadata: dict[str, Any] = dict(facts.get("metadata", {}))
+    if not {"task", "names", "stride"} <= metadata.keys():
+        return None
+    return "classification" if metadata["task"] == "classify" else "yolo"

@@ -1,0 +1,194 @@
+"""Finds plugins: phase 0 lists them from metadata, phase 1 imports one light module under a guard.
+
+Phase 2, importing a framework, happens only inside a backend's `load` or deep probe. A plugin that
+can't be imported becomes a value with a reason: it stops nothing else and shows in every report.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from inference_core import configuration
+from inference_core.arguments import did_you_mean
+from inference_core.configuration import PLUGIN_KINDS, Configuration
+from inference_core.verdict import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry point of ours, as metadata states it; nothing is imported.
+
+    Attributes:
+        kind: "backends", "wrappers", "readers", "processors" or "sources".
+        name: what users call the plugin.
+        value: the object reference, "package.module" or "package.module:attribute".
+        distribution: the distribution that brings it, normalised; version: the installed one.
+    """
+
+    kind: str
+    name: str
+    value: str
+    distribution: str
+    version: str
+
+    @property
+    def origin(self) -> str:
+        """Distribution and version, as messages name it."""
+        return f"{self.distribution} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A record, and either the object it stands for or the reason why there is none."""
+
+    record: Record
+    value: Any = None
+    failure: Reason | None = None
+
+
+@functools.cache
+def records() -> tuple[Record, ...]:
+    """All plugins that metadata lists, sorted by kind, name and distribution. Imports none.
+
+    The scan opens a file per installed distribution, so it is done once per process; `refresh()`
+    repeats it.
+    """
+    found: dict[tuple[str, str, str], Record] = {}
+    for distribution in metadata.distributions():
+        text = _entry_points_text(distribution)
+        if "inference_core." not in text:
+            continue
+        try:
+            points = list(distribution.entry_points)
+            name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+        except Exception:  # noqa: BLE001 - one distribution's damaged metadata hides no other's
+            continue
+        for point in points:
+            package, _, kind = point.group.partition(".")
+            if package != "inference_core" or kind not in PLUGIN_KINDS:
+                continue
+            origin = canonicalize_name(str(name or "unnamed distribution"))
+            record = Record(kind, point.name, point.value, origin, str(version or "unknown"))
+            # A distribution that is on the path twice counts once: the first one, as for imports.
+            found.setdefault((kind, point.name, record.distribution), record)
+    return tuple(sorted(found.values(), key=lambda r: (r.kind, r.name, r.distribution)))
+
+
+def _entry_points_text(distribution: metadata.Distribution) -> str:
+    try:
+        return distribution.read_text("entry_points.txt") or ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def refresh() -> None:
+    """Forget what was found, so that plugins installed since then are seen."""
+    records.cache_clear()
+    _imported.cache_clear()
+
+
+def names(kind: str) -> list[str]:
+    """Names of all plugins of a kind, from metadata."""
+    return sorted({record.name for record in records() if record.kind == kind})
+
+
+def plugins(
+    kind: str, settings: Configuration | None = None, only: Collection[str] | None = None
+) -> list[Plugin]:
+    """The plugins of a kind, each imported unless it is disabled or ambiguous.
+
+    Args:
+        kind: "backends", "wrappers", "readers", "processors" or "sources".
+        settings: the configuration; read if not given.
+        only: names to consider; the others aren't imported.
+    """
+    settings = settings or configuration.read()
+    chosen = [r for r in records() if r.kind == kind and (only is None or r.name in only)]
+    found = []
+    for record in chosen:
+        failure = blocked(record, settings)
+        found.append(Plugin(record, None, failure) if failure else _imported(record))
+    return found
+
+
+def blocked(record: Record, settings: Configuration) -> Reason | None:
+    """Why configuration or a second claimant keeps this plugin from being used, or None."""
+    if reason := _disabled(record):
+        return reason
+    rivals = sorted(
+        {
+            rival.origin
+            for rival in records()
+            if (rival.kind, rival.name) == (record.kind, record.name) and not _disabled(rival)
+        }
+    )
+    if len(rivals) < 2:
+        return None
+    picked = settings.pick.get(record.kind, {}).get(record.name)
+    if picked is not None and canonicalize_name(picked) == record.distribution:
+        return None
+    if picked is not None:
+        return Reason("disabled", f"{settings.path} gives the name {record.name!r} to {picked}")
+    others = " and ".join(rivals)
+    return Reason(
+        "ambiguous",
+        f"the name {record.name!r} is claimed by {others}",
+        f"INFERENCE_DISABLE={record.distribution} turns one off; or write [pick.{record.kind}] "
+        f'{record.name} = "{record.distribution}" in {settings.path}',
+    )
+
+
+def _disabled(record: Record) -> Reason | None:
+    # By entry-point name, by distribution, or by distribution without the common prefix ("vision").
+    own = {record.name, record.distribution, record.distribution.removeprefix("inference-")}
+    if own & set(configuration.listed("INFERENCE_DISABLE")):
+        return Reason(
+            "disabled",
+            f"{record.name} is switched off by INFERENCE_DISABLE={os.environ['INFERENCE_DISABLE']}",
+            "unset INFERENCE_DISABLE, or take the name out of it",
+        )
+    allowed = configuration.listed("INFERENCE_PLUGINS")
+    if allowed and not own & set(allowed):
+        return Reason(
+            "disabled",
+            f"{record.name} is not in INFERENCE_PLUGINS={os.environ['INFERENCE_PLUGINS']}",
+            f"INFERENCE_PLUGINS={','.join((*allowed, record.distribution))}",
+        )
+    return None
+
+
+def unknown_names() -> list[Reason]:
+    """A problem for each name in INFERENCE_PLUGINS or INFERENCE_DISABLE that nothing answers to."""
+    known = {word for r in records() for word in (r.name, r.distribution)}
+    known |= {r.distribution.removeprefix("inference-") for r in records()}
+    return [
+        Reason(
+            "error",
+            f"{variable} names {name!r}, which no plugin is called{did_you_mean(name, known)}",
+        )
+        for variable in ("INFERENCE_PLUGINS", "INFERENCE_DISABLE")
+        for name in configuration.listed(variable)
+        if name not in known
+    ]
+
+
+@functools.cache
+def _imported(record: Record) -> Plugin:
+    """Phase 1. `SystemExit` is caught too: a module that calls exit() must not end the program."""
+    point = metadata.EntryPoint(record.name, record.value, f"inference_core.{record.kind}")
+    try:
+        return Plugin(record, point.load())
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+        message = (
+            f"importing {record.value} of {record.origin} raised "
+            f"{type(error).__name__}: {error}".rstrip(": ")
+        )
+        fix = f"pip uninstall {record.distribution}, or INFERENCE_DISABLE={record.distribution}"
+        return Plugin(record, None, Reason("error", message, fix))

@@ -1,0 +1,174 @@
+"""One loaded session ready to be called: the checks, the lock and the errors around `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from inference_core.backend import Backend
+from inference_core.errors import InferenceError, PluginError
+from inference_core.gate import Gate
+from inference_core.hookspecs import Stream
+from inference_core.processor import Graph
+from inference_core.session import Session
+from inference_core.tensor_check import checker
+
+_NO_OPTIONS: Mapping[str, Any] = {}
+
+
+class LoadedPart:
+    """A session, and the only way to call it.
+
+    Attributes:
+        batch: smallest and largest batch that the graph takes, None as largest for any.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        backend: Backend,
+        session: Session,
+        batch: tuple[int, int | None] | None = None,
+    ) -> None:
+        self.session = session
+        self.graph = Graph(tuple(session.inputs), tuple(session.outputs))
+        self._name = name
+        self._backend = backend
+        self._predict = backend.predict()
+        self._gate = Gate(name, exclusive=not session.thread_safe)
+        self._check = checker(self.graph.inputs)
+        self._enter, self._leave = self._gate.enter, self._gate.leave
+        static = _static_batch(self.graph)
+        self.batch = (static, static) if static else batch or (1, None)
+
+    def run(self, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run the graph on arrays by input name; arrays by output name.
+
+        Raises:
+            InvalidInput: a name, dtype or shape that the graph doesn't take.
+            ModelClosed: the model was closed.
+            PluginError: the backend raised.
+        """
+        self._check(feeds)
+        self._enter()
+        try:
+            outputs = self._predict(self.session, feeds, _NO_OPTIONS)
+        except InferenceError:
+            raise
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
+            raise self._backend.error("predict", error, f"running {self._name}") from error
+        finally:
+            self._leave()
+        if outputs is None:
+            raise PluginError(f"predict of backend {self._backend.name!r} returned nothing")
+        return outputs  # type: ignore[no-any-return]
+
+    def run_batch(self, feeds: Mapping[str, Any], count: int) -> Mapping[str, Any]:
+        """`run` on a batch of `count`, filled up to the graph's smallest batch and trimmed again."""
+        size = self.batch[0]
+        if count >= size:
+            return self.run(feeds)
+        padded = {
+            name: np.concatenate([array, np.repeat(array[-1:], size - count, axis=0)])
+            for name, array in feeds.items()
+        }
+        outputs = self.run(padded)
+        return {
+            name: array[:count] if array.ndim and array.shape[0] == size else array
+            for name, array in outputs.items()
+        }
+
+    def call(self, inputs: Any, options: Mapping[str, Any]) -> Any:
+        """Run a task session on its task's input; a stream holds the session until it ends.
+
+        Raises:
+            ModelClosed: the model was closed.
+            PluginError: the backend raised.
+        """
+        self._enter()
+        streaming = False
+        try:
+            result = self._predict(self.session, inputs, options)
+            if options.get("stream"):
+                streaming = True
+                return HeldStream(result, self)
+            return result
+        except InferenceError:
+            raise
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
+            raise self._backend.error("predict", error, f"running {self._name}") from error
+        finally:
+            if not streaming:
+                self._leave()
+
+    def close(self) -> None:
+        """Wait for calls in flight, then close the session. Calling it again does nothing."""
+        if not self._gate.close():
+            return
+        try:
+            self.session.close()
+        except InferenceError:
+            raise
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
+            raise self._backend.error("close", error, f"closing {self._name}") from error
+
+
+class HeldStream:
+    """A stream of partial results; it holds its session until it ends, fails or is closed."""
+
+    def __init__(self, stream: Stream, part: LoadedPart) -> None:
+        self._part = part
+        self._open = False
+        if not hasattr(stream, "__next__") or not hasattr(stream, "close"):
+            kind = type(stream).__name__
+            raise PluginError(
+                f"predict of backend {part._backend.name!r} returned {kind} for stream=True; it "
+                "returns an iterator with close()"
+            )
+        self._stream = stream
+        self._open = True
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._open:
+            raise StopIteration
+        try:
+            return next(self._stream)
+        except StopIteration:
+            self.close()
+            raise
+        except InferenceError:
+            self.close()
+            raise
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
+            self.close()
+            part = self._part
+            raise part._backend.error("predict", error, f"streaming from {part._name}") from error
+
+    def close(self) -> None:
+        """Stop the stream and give the session free. Calling it again does nothing."""
+        if self._open:
+            self._open = False
+            try:
+                self._stream.close()
+            finally:
+                self._part._leave()
+
+    def __enter__(self) -> HeldStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _static_batch(graph: Graph) -> int | None:
+    """The batch that all inputs fix in their first axis, None if any leaves it open."""
+    firsts = {spec.shape[0] if spec.shape else None for spec in graph.inputs}
+    return firsts.pop() if len(firsts) == 1 else None

@@ -1,0 +1,236 @@
+"""A loaded model: what `AutoModel.from_pretrained` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from inference_core.arguments import build_options
+from inference_core.errors import InferenceError, InvalidArgument, InvalidInput
+from inference_core.loaded_part import LoadedPart
+from inference_core.package import Artifact, ModelPackage
+from inference_core.processor import MultiPartProcessor, Processor
+from inference_core.resolution import Resolution
+from inference_core.session import TensorSpec
+
+# Inputs per run of the graph for a list, where neither artifact nor caller says otherwise.
+DEFAULT_BATCH = 8
+
+
+class Model:
+    """A model on one backend. Safe to use from several threads; a context manager.
+
+    Attributes:
+        package: name, task, labels and all artifacts.
+        artifact: the artifact that was loaded.
+        backend: name of the backend that runs it.
+        device: where it runs, as the framework reports it.
+        resolution: why this backend, and why not the others.
+    """
+
+    def __init__(
+        self,
+        resolution: Resolution,
+        backend: str,
+        artifact: Artifact,
+        parts: Mapping[str, LoadedPart],
+        processor: Processor | MultiPartProcessor | None,
+        batch_size: int | None,
+    ) -> None:
+        self.resolution = resolution
+        self.backend = backend
+        self.artifact = artifact
+        self.package: ModelPackage = resolution.package
+        self._parts = parts
+        self._processor: Any = processor
+        self._multi_part = hasattr(processor, "run")
+        # Built once: most calls give no options of their own.
+        self._defaults = self._built_options({}) if processor is not None else None
+        self._single = next(iter(parts.values())) if len(parts) == 1 else None
+        self.device: str = next(iter(parts.values())).session.device
+        self._batch = self._batch_limit(batch_size)
+
+    @property
+    def task(self) -> str | None:
+        """The model's task, None for a plain graph."""
+        return self.package.task or next(iter(self._parts.values())).session.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names by class id, () if the model has none."""
+        return self.package.labels
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What `predict_tensors` takes (of a model with one part)."""
+        return self._part(None).graph.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What `predict_tensors` returns (of a model with one part)."""
+        return self._part(None).graph.outputs
+
+    def __call__(self, inputs: Any, /, **options: Any) -> Any:
+        """The same as `predict`."""
+        return self.predict(inputs, **options)
+
+    def predict(self, inputs: Any, /, **options: Any) -> Any:
+        """Run the model.
+
+        Args:
+            inputs: one input, or a list of them; a list gives a list of results. For image tasks an
+                input is a path, bytes, a PIL image or a numpy array (HWC uint8, BGR unless
+                `color_format="rgb"`). For a plain graph it is a mapping of arrays by input name.
+            options: per-call options of the model's task, such as `confidence=0.5`.
+
+        Returns:
+            A result per input (`Detections`, `Classification`, …); arrays by name for a plain graph.
+
+        Raises:
+            InvalidInput: an input can't be read, or doesn't fit the graph.
+            InvalidArgument: an option that doesn't exist (with a suggestion), or a wrong value.
+            ModelClosed: the model was closed.
+            PluginError: the backend failed.
+        """
+        if self._processor is None:
+            return self._without_processor(inputs, options)
+        typed = self._options(options)
+        batch = inputs if isinstance(inputs, list) else [inputs]
+        results: list[Any] = []
+        for start in range(0, len(batch), self._batch):
+            results.extend(self._results(batch[start : start + self._batch], typed))
+        return results if isinstance(inputs, list) else results[0]
+
+    def predict_tensors(
+        self, feeds: Mapping[str, Any], part: str | None = None
+    ) -> Mapping[str, Any]:
+        """Run the graph itself: arrays by input name to arrays by output name.
+
+        Args:
+            feeds: one numpy array per entry of `inputs`, with its dtype and shape.
+            part: which graph, of a model that has several.
+
+        Raises:
+            InvalidInput: a name, dtype or shape that the graph doesn't take.
+            InvalidArgument: the model has no such part, or is no tensor model.
+            ModelClosed: the model was closed.
+            PluginError: the backend failed.
+        """
+        loaded = self._single if part is None else None
+        if loaded is None:
+            loaded = self._part(part)
+        return loaded.run(feeds)
+
+    def stream(self, inputs: Iterable[Any], /, **options: Any) -> Iterator[tuple[Any, Any]]:
+        """Run the model on inputs as they come; yields (input, result) in order.
+
+        Reading the next inputs, preprocessing, running and postprocessing overlap. Closing the
+        iterator, or leaving its loop, stops them.
+
+        Raises:
+            InvalidArgument: at once, for an option that doesn't exist or a wrong value.
+        """
+        if isinstance(inputs, (str, bytes, Path, Mapping)):
+            raise InvalidArgument(
+                f"stream takes several inputs, such as a list; not {type(inputs).__name__}"
+            )
+        from inference_core.streaming import pipelined
+
+        if self._processor is not None and not self._multi_part:
+            typed, processor, part = self._options(options), self._processor, self._part(None)
+            return pipelined(
+                inputs,
+                lambda value: processor.preprocess([value], typed),
+                lambda prepared: (part.run_batch(prepared[0], 1), prepared[1]),
+                lambda ran: processor.postprocess(ran[0], ran[1], typed)[0],
+            )
+        if self._processor is not None:
+            self._options(options)
+        return pipelined(inputs, lambda value: self.predict(value, **options))
+
+    def encode(self, value: Any, /, **options: Any) -> Any:
+        """The reusable part of the work on one input (an image's embedding), as a handle that
+        `predict` takes in the input's place.
+
+        Raises:
+            InvalidArgument: this model has no such part.
+        """
+        if not hasattr(self._processor, "encode"):
+            raise InvalidArgument(f"{self.package.name} has no reusable encoding")
+        return self._processor.encode(value, self._options(options), self._runs())
+
+    def close(self) -> None:
+        """Wait for calls in flight and free everything. Calling it again does nothing."""
+        errors = []
+        for part in self._parts.values():
+            try:
+                part.close()
+            except InferenceError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        task = self.task or "plain graph"
+        return f"<Model {self.package.name}: {task}, {self.artifact} on {self.backend} ({self.device})>"
+
+    def _results(self, batch: list[Any], typed: Any) -> Any:
+        processor = self._processor
+        if self._multi_part:
+            return processor.run(batch, typed, self._runs())
+        feeds, context = processor.preprocess(batch, typed)
+        outputs = self._part(None).run_batch(feeds, len(batch))
+        return processor.postprocess(outputs, context, typed)
+
+    def _without_processor(self, inputs: Any, options: Mapping[str, Any]) -> Any:
+        part = self._part(None)
+        if part.session.task is not None:
+            if isinstance(inputs, list) and not options.get("stream"):
+                return [part.call(each, options) for each in inputs]
+            return part.call(inputs, options)
+        if options:
+            raise InvalidArgument(
+                f"{self.package.name} is a plain graph without options, so {next(iter(options))!r} "
+                "means nothing to it"
+            )
+        if isinstance(inputs, list):
+            return [self.predict(each) for each in inputs]
+        if not isinstance(inputs, Mapping):
+            raise InvalidInput(
+                f"{self.package.name} is a plain graph: it takes arrays by input name "
+                f"({'; '.join(map(str, part.graph.inputs))}), not {type(inputs).__name__}; a "
+                "model.json beside it can name the processor that would make them"
+            )
+        return part.run(inputs)
+
+    def _options(self, options: Mapping[str, Any]) -> Any:
+        return self._built_options(options) if options else self._defaults
+
+    def _built_options(self, options: Mapping[str, Any]) -> Any:
+        merged = {**self.package.parameters, **options}
+        return build_options(self._processor.OPTIONS, merged, f"predict of {self.package.name}")
+
+    def _runs(self) -> dict[str, Any]:
+        return {role: part.run for role, part in self._parts.items()}
+
+    def _part(self, role: str | None) -> LoadedPart:
+        if role is None and self._single is not None:
+            return self._single
+        if role is not None and role in self._parts:
+            return self._parts[role]
+        roles = ", ".join(self._parts)
+        raise InvalidArgument(
+            f"{self.package.name} has the parts {roles}; part={role!r} is none of them"
+        )
+
+    def _batch_limit(self, batch_size: int | None) -> int:
+        """How many inputs of a list go through the graph at once."""
+        largest = [part.batch[1] for part in self._parts.values() if part.batch[1]]
+        return min([batch_size or DEFAULT_BATCH, *largest])

@@ -1,0 +1,175 @@
+"""Readers recognise what a path holds before anything is resolved: path -> `ModelPackage`.
+
+The order: a folder's manifest, installed readers (entry-point group `inference_core.readers`), the
+formats known here by content and suffix. Reads are bounded and structural; no weights are read, no
+code runs, nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from inference_core import discovery
+from inference_core.configuration import Configuration
+from inference_core.errors import InferenceError, InvalidModel, ModelNotFound
+from inference_core.package import Artifact, ModelPackage
+from inference_core.readers import folder, onnx_file, other_files, torch_file
+
+_FORMAT_READERS: dict[str, Callable[[Path], Artifact]] = {
+    "onnx": onnx_file.read,
+    "torch-export": torch_file.read,
+    "torchscript": torch_file.read,
+    "torch-checkpoint": torch_file.read,
+    "gguf": other_files.read_gguf,
+    "tflite": other_files.read_tflite,
+}
+
+_SUFFIX_FORMATS = {
+    ".onnx": "onnx",
+    ".pt2": "torch-export",
+    ".pt": "torch-checkpoint",
+    ".pth": "torch-checkpoint",
+    ".ckpt": "torch-checkpoint",
+    ".torchscript": "torchscript",
+    ".engine": "tensorrt",
+    ".plan": "tensorrt",
+    ".gguf": "gguf",
+    ".tflite": "tflite",
+    ".task": "mediapipe-task",
+    ".safetensors": "safetensors",
+}
+
+
+def read_package(path: Path, settings: Configuration) -> ModelPackage:
+    """What the file or folder at `path` is.
+
+    Raises:
+        ModelNotFound: nothing is there.
+        InvalidModel: it is damaged, unsafe, ambiguous, or no model at all.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise ModelNotFound(f"nothing is at {path}") from None
+    except (OSError, ValueError) as error:
+        raise ModelNotFound(f"{str(path)[:300]!r} can't be opened: {error}") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InvalidModel(f"{path} is neither a file nor a folder")
+    if stat.S_ISDIR(mode) and (path / "model.json").exists():
+        from inference_core import manifest
+
+        return manifest.read(path)
+    if package := _from_installed(path, settings):
+        return package
+    if stat.S_ISDIR(mode):
+        return folder.read(path)
+    artifact = _file(path)
+    return ModelPackage(name=path.stem, root=path, artifacts=(artifact,))
+
+
+def facts_of(format_name: str, path: Path) -> Artifact | None:
+    """What the format's own reader sees in a file that a manifest names; None for other formats.
+
+    Raises:
+        InvalidModel: the file isn't of the format that the manifest states.
+    """
+    reader = _FORMAT_READERS.get(format_name)
+    if reader is None:
+        return None
+    artifact = reader(path)
+    if artifact.format != format_name:
+        raise InvalidModel(f"{path} is stated to be {format_name} but is {artifact.format}")
+    return artifact
+
+
+def _from_installed(path: Path, settings: Configuration) -> ModelPackage | None:
+    claims: dict[str, ModelPackage] = {}
+    for plugin in discovery.plugins("readers", settings):
+        if plugin.failure:
+            continue  # `infer backends` and `infer doctor` show it
+        origin = f"reader {plugin.record.name!r} ({plugin.record.origin})"
+        try:
+            package = plugin.value(path)
+        except InferenceError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise InvalidModel(
+                f"{origin} raised {type(error).__name__} on {path}: {error}"
+            ) from error
+        if package is None:
+            continue
+        if not isinstance(package, ModelPackage):
+            raise InvalidModel(f"{origin} returned {type(package).__name__}, not a ModelPackage")
+        claims[origin] = package
+    if len(claims) > 1:
+        raise InvalidModel(
+            f"{path} is claimed by {' and '.join(claims)}; "
+            "write a model.json beside it, or switch one off with INFERENCE_DISABLE"
+        )
+    return next(iter(claims.values()), None)
+
+
+def _file(path: Path) -> Artifact:
+    """A bare file, by its suffix, and by its content where the suffix says nothing."""
+    head = _head(path)
+    if not head:
+        raise InvalidModel(f"{path} is empty")
+    stated = _SUFFIX_FORMATS.get(path.suffix.lower())
+    seen = _sniffed(head)
+    if stated == "tensorrt":
+        return other_files.read_engine(path)
+    if stated == "mediapipe-task":
+        return Artifact("mediapipe-task", {"model": path})
+    if stated == "safetensors":
+        return other_files.read_safetensors(path)
+    if stated in _FORMAT_READERS:
+        if seen and seen != stated and not (_is_torch(seen) and _is_torch(stated)):
+            raise InvalidModel(
+                f"{path} is named like {stated} but holds {seen}: rename it to what it is"
+            )
+        return _FORMAT_READERS[stated](path)
+    if seen:
+        return _FORMAT_READERS[seen](path)
+    raise InvalidModel(
+        f"{path} is no model that is known here ({_description(head)}); known suffixes are "
+        f"{', '.join(_SUFFIX_FORMATS)}, and folders with a model.json"
+    )
+
+
+def _is_torch(format_name: str) -> bool:
+    return format_name.startswith("torch")
+
+
+def _sniffed(head: bytes) -> str | None:
+    if head.startswith(b"GGUF"):
+        return "gguf"
+    if head[4:8] == b"TFL3":
+        return "tflite"
+    if torch_file.looks_like_torch(head):
+        return "torch-checkpoint"
+    if onnx_file.looks_like_onnx(head):
+        return "onnx"
+    return None
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4096)
+    except OSError as error:
+        raise InvalidModel(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _description(head: bytes) -> str:
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+        return "it is a picture"
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError:
+        return "its content is binary, of no format known here"
+    return (
+        "it is a text file" if os.linesep.encode()[:1] in head or head.isascii() else "it is text"
+    )

@@ -1,0 +1,268 @@
+"""Judges every pair of backend and artifact, and ranks the accepted ones.
+
+Nothing is loaded here and no framework is imported. What every backend would otherwise repeat is
+matched here once and added to its verdict: `requires`, the batch range, the processor, options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from inference_core import catalog, configuration, discovery, requires
+from inference_core.arguments import did_you_mean, unknown_argument
+from inference_core.backend import Backend, open_backends
+from inference_core.configuration import Configuration
+from inference_core.environment import KNOWN_DEVICES, Environment, is_device_name
+from inference_core.errors import ConfigurationError, InferenceError, InvalidArgument
+from inference_core.install import install_command
+from inference_core.package import PRECISIONS, Artifact, ModelPackage, Request
+from inference_core.recognition import processor_class
+from inference_core.resolution import Candidate, Resolution
+from inference_core.verdict import Reason, Verdict
+
+_ALIASES = {"gpu": "cuda", "nvidia": "cuda", "float32": "fp32", "float16": "fp16", "half": "fp16",
+            "bfloat16": "bf16"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the caller asked for, before it is typed for each backend.
+
+    Attributes:
+        request: everything but the options.
+        options: the load options by name, as given.
+        preference: order of backends from the argument, None if it wasn't given.
+    """
+
+    request: Request = field(default_factory=Request)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    preference: Sequence[str] | None = None
+
+
+class Resolver:
+    """One resolution's context: the machine, the configuration, the backends and the wish."""
+
+    def __init__(self, environment: Environment, settings: Configuration, wish: Wish) -> None:
+        self.environment = environment
+        self.settings = settings
+        self.wish = wish
+        _check_request(wish.request)
+        self.order = _preference(wish.preference, settings)
+        self.backends = open_backends(settings, wish.request.backend)
+        self._check_device()
+        self._check_options()
+
+    def resolve(self, reference: str, package: ModelPackage) -> Resolution:
+        """Judge and rank every candidate for a package."""
+        candidates = self._judged(package) + self._not_installed(package)
+        accepted = sorted((c for c in candidates if c.accepted), key=self._rank)
+        refused = sorted(
+            (c for c in candidates if not c.accepted),
+            key=lambda c: (_only_format(c), self._place(c.backend), c.backend, str(c.artifact)),
+        )
+        request = self.wish.request
+        asked = [f"{name}={value}" for name in ("backend", "device", "precision", "batch_size")
+                 if (value := getattr(request, name)) is not None]  # fmt: skip
+        return Resolution(reference, package, self.environment, (*accepted, *refused), tuple(asked))
+
+    def backend(self, name: str) -> Backend:
+        """The usable backend of that name."""
+        return next(b for _, b in self.backends if isinstance(b, Backend) and b.name == name)
+
+    def request_for(self, backend: Backend) -> Request:
+        """The request as that backend's hooks get it, with its own options."""
+        return backend.with_options(self.wish.request, self.wish.options)
+
+    def _judged(self, package: ModelPackage) -> list[Candidate]:
+        processor = package.processor
+        missing = processor_class(processor.name, self.settings) if processor else None
+        lacking = missing if isinstance(missing, Reason) else None
+        found = []
+        for record, backend in self.backends:
+            if isinstance(backend, Reason):
+                refused = backend.code in ("disabled", "ambiguous", "api-version")
+                verdict = Verdict("reject" if refused else "broken", (backend,))
+                found.append(Candidate(record.name, record.origin, None, verdict))
+                continue
+            for artifact in package.artifacts:
+                verdict = self._verdict(backend, artifact, lacking)
+                found.append(Candidate(record.name, record.origin, artifact, verdict))
+        return found
+
+    def _verdict(self, backend: Backend, artifact: Artifact, lacking: Reason | None) -> Verdict:
+        try:
+            request = self.request_for(backend)
+        except InvalidArgument as error:
+            return Verdict.reject(Reason("option", str(error)))
+        verdict = backend.can_load(artifact, self.environment, request)
+        if any(reason.code == "format" for reason in verdict.reasons):
+            return verdict
+        device = verdict.device or self.wish.request.device
+        facts = {**self.environment.facts(device)}
+        for name, value in backend.probe(self.environment).facts.items():
+            facts.setdefault(name, value)
+        reasons = [*verdict.reasons, *requires.unmet(artifact.requires, facts)]
+        if reason := _batch_reason(artifact, self.wish.request.batch_size):
+            reasons.append(reason)
+        if lacking and backend.kind == "tensor":
+            reasons.append(lacking)
+        if verdict.status == "accept" and reasons:
+            return Verdict("reject", tuple(reasons))
+        return Verdict(verdict.status, tuple(reasons), verdict.device)
+
+    def _not_installed(self, package: ModelPackage) -> list[Candidate]:
+        """Candidates for known backends that would run an artifact but aren't installed."""
+        installed = {record.name for record, _ in self.backends}
+        forced = self.wish.request.backend
+        found = []
+        for known in catalog.BACKENDS:
+            if known.name in installed or (forced is not None and forced != known.name):
+                continue
+            distribution = known.requirement.partition("[")[0]
+            for artifact in package.artifacts:
+                if artifact.format not in known.formats:
+                    continue
+                facts = self.environment.facts(self.wish.request.device or "cuda")
+                reasons = [
+                    _absent(known, self.environment),
+                    *requires.unmet(artifact.requires, facts),
+                ]
+                verdict = Verdict("reject", tuple(reasons))
+                found.append(Candidate(known.name, distribution, artifact, verdict))
+        if forced is not None and not installed and not found:
+            known_names = {*discovery.names("backends"), *(k.name for k in catalog.BACKENDS)}
+            if forced not in known_names:
+                raise unknown_backend(forced, known_names)
+            verdict = Verdict.reject(*_forced_reasons(forced, package, self.environment))
+            found.append(Candidate(forced, f"inference-{forced}", package.artifacts[0], verdict))
+        return found
+
+    def _rank(self, candidate: Candidate) -> tuple[Any, ...]:
+        artifact, device = candidate.artifact, candidate.verdict.device or "cpu"
+        assert artifact is not None
+        accelerated = device.partition(":")[0] != "cpu"
+        wanted = self.wish.request.precision or ("fp16" if accelerated else "fp32")
+        dynamic = artifact.batch is not None and artifact.batch[1] is None
+        return (
+            not accelerated,
+            self._place(candidate.backend),
+            candidate.backend,
+            artifact.precision != wanted,
+            not dynamic,
+            artifact.format,
+            str(artifact.path),
+        )
+
+    def _place(self, backend: str) -> int:
+        return self.order.index(backend) if backend in self.order else len(self.order)
+
+    def _check_device(self) -> None:
+        device = self.wish.request.device
+        if device is None:
+            return
+        kinds = set(KNOWN_DEVICES)
+        for _, backend in self.backends:
+            if isinstance(backend, Backend):
+                devices = backend.probe(self.environment).devices
+                kinds |= {each.partition(":")[0] for each in devices}
+        if not is_device_name(device) or device.partition(":")[0] not in kinds:
+            raise _bad_value("device", device, kinds)
+
+    def _check_options(self) -> None:
+        """An option that no backend has is a typo; one that some have only rules out the others."""
+        backends = [backend for _, backend in self.backends if isinstance(backend, Backend)]
+        known = {
+            name: backend.name
+            for backend in backends
+            for name in getattr(backend.options, "__dataclass_fields__", {})
+        }
+        for name in self.wish.options:
+            if backends and name not in known:
+                whose = " or ".join(backend.name for backend in backends)
+                raise unknown_argument(f"options= of the backend {whose}", name, known)
+
+
+def _check_request(request: Request) -> None:
+    if request.precision is not None and request.precision not in PRECISIONS:
+        raise _bad_value("precision", request.precision, PRECISIONS)
+    size = request.batch_size
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise InvalidArgument(f"batch_size={size!r} must be a whole number of at least 1")
+    if request.device is not None and not isinstance(request.device, str):
+        raise InvalidArgument(f"device={request.device!r} must be a str such as 'cpu' or 'cuda:0'")
+
+
+def _bad_value(name: str, value: object, known: Sequence[str] | set[str]) -> InvalidArgument:
+    alias = _ALIASES.get(str(value).partition(":")[0].lower())
+    hint = f"; did you mean {alias!r}?" if alias else did_you_mean(str(value), known)
+    return InvalidArgument(
+        f"{name}={value!r} isn't known{hint or '; known: ' + ', '.join(sorted(known))}"
+    )
+
+
+def unknown_backend(name: str, known: Sequence[str] | set[str]) -> InvalidArgument:
+    """The error for a backend that neither is installed nor exists anywhere known."""
+    hint = did_you_mean(name, known) or f"; known: {', '.join(sorted(known))}"
+    return InvalidArgument(f"backend={name!r} is neither installed nor known{hint}")
+
+
+def _preference(argument: Sequence[str] | None, settings: Configuration) -> tuple[str, ...]:
+    """The order of backends: argument, INFERENCE_PREFERENCE, configuration file, default."""
+    known = {*catalog.DEFAULT_PREFERENCE, *discovery.names("backends")}
+    variable = configuration.listed("INFERENCE_PREFERENCE")
+    error: type[InferenceError] = ConfigurationError
+    if argument is not None:
+        if isinstance(argument, str):
+            raise InvalidArgument(f'preference is a list of names, such as ["{argument}"]')
+        first, error, where = tuple(argument), InvalidArgument, "preference"
+    elif variable:
+        first, where = variable, "INFERENCE_PREFERENCE"
+    else:
+        first, where = settings.preference, str(settings.path)
+    for name in first:
+        if name not in known:
+            raise error(f"{where} names the backend {name!r}, which isn't known"
+                        f"{did_you_mean(str(name), known)}")  # fmt: skip
+    return (*first, *(name for name in catalog.DEFAULT_PREFERENCE if name not in first))
+
+
+def _absent(known: catalog.KnownBackend, environment: Environment) -> Reason:
+    distribution = known.requirement.partition("[")[0]
+    if not known.available:
+        return Reason(
+            "not-installed", f"{distribution} isn't installed, and this version has none yet"
+        )
+    requirement = known.gpu_requirement if environment.gpus else known.requirement
+    return Reason("not-installed", f"{distribution} isn't installed", install_command(requirement))
+
+
+def _forced_reasons(name: str, package: ModelPackage, environment: Environment) -> list[Reason]:
+    """A known backend that is forced, isn't installed, and has no artifact in the package."""
+    known = next((known for known in catalog.BACKENDS if known.name == name), None)
+    if known is None:
+        return [Reason("not-installed", f"the backend {name!r} isn't installed")]
+    formats = ", ".join(sorted({artifact.format for artifact in package.artifacts}))
+    runs = ", ".join(catalog.FORMAT_TITLES.get(each, each) for each in known.formats)
+    wrong = Reason("format", f"{name} runs {runs}; the model has {formats}")
+    return [_absent(known, environment), wrong]
+
+
+def _batch_reason(artifact: Artifact, batch_size: int | None) -> Reason | None:
+    if batch_size is None or artifact.batch is None:
+        return None
+    smallest, largest = artifact.batch
+    if batch_size >= smallest and (largest is None or batch_size <= largest):
+        return None
+    takes = f"exactly {smallest}" if smallest == largest else f"{smallest} to {largest}"
+    return Reason(
+        "batch",
+        f"batch_size={batch_size} was asked for, and this artifact takes {takes} at once",
+        f"leave batch_size out: a longer list is split into batches of {largest}",
+    )
+
+
+def _only_format(candidate: Candidate) -> bool:
+    reasons = candidate.verdict.reasons
+    return bool(reasons) and all(reason.code == "format" for reason in reasons)

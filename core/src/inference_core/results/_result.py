@@ -1,0 +1,98 @@
+"""What all results share: checking their arrays, JSON, drawing, and optional libraries.
+
+Not a public base class: a third party's result type needs nothing from here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_core.errors import InferenceError
+from inference_core.install import install_command
+
+
+class Result:
+    """Methods that every result has."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers, as JSON has them."""
+        raise NotImplementedError
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """`to_dict` as JSON text, on one line unless `indent` is given."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def annotate(self, image: Any, *, color_format: str = "bgr") -> NDArray[np.uint8]:
+        """The picture with this result drawn on a copy of it.
+
+        Args:
+            image: the picture this result came from, in any form that `predict` takes.
+            color_format: "bgr" or "rgb", the channel order of `image` if it is an array.
+
+        Returns:
+            uint8 (height, width, 3), blue first, as `cv2.imwrite` takes it.
+
+        Raises:
+            InvalidInput: the picture can't be read or has another size.
+            InferenceError: inference-vision, which draws, isn't installed.
+        """
+        drawing = import_optional("inference_vision.drawing", "inference-vision", "annotate()")
+        drawn: NDArray[np.uint8] = drawing.annotate(image, self, color_format=color_format)
+        return drawn
+
+
+def import_optional(module: str, distribution: str, what_for: str) -> Any:
+    """Import a module that core works without, or say how to install it.
+
+    Raises:
+        InferenceError: `distribution` isn't installed. A module that is there but fails to import
+            raises whatever it raises.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        command = install_command(distribution)
+        raise InferenceError(f"{what_for} needs {distribution}; install it: {command}") from error
+
+
+def check_array(owner: str, name: str, array: Any, dtype: type, shape: tuple[int | None, ...]) -> None:
+    """Raise unless `array` is an ndarray of that dtype and shape (None: any length).
+
+    Raises:
+        TypeError: not an array, or of another dtype.
+        ValueError: of another shape.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"{owner}.{name} must be an array of {np.dtype(dtype)}, not {found}")
+    fits = len(array.shape) == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("?" if axis is None else str(axis) for axis in shape)
+        raise ValueError(f"{owner}.{name} must have the shape ({wanted}), not {array.shape}")
+
+
+def check_labels(owner: str, labels: Any) -> None:
+    """Raise TypeError unless `labels` is a tuple of strings."""
+    if not isinstance(labels, tuple) or not all(isinstance(label, str) for label in labels):
+        raise TypeError(f"{owner}.labels must be a tuple of str, one per row, not {labels!r:.60}")
+
+
+def plain(values: NDArray[np.float32]) -> list[float]:
+    """float32 values as the shortest floats that mean the same: 0.93, not 0.9300000071525574."""
+    return [float(str(value)) for value in values]
+
+
+def listing(name: str, labels: tuple[str, ...], confidence: NDArray[np.float32]) -> str:
+    """`Detections(3: circle 0.93, square 0.88, triangle 0.80)`, at most ten of them."""
+    shown = [f"{label} {score:.2f}" for label, score in zip(labels[:10], confidence, strict=False)]
+    more = ["…"] if len(labels) > len(shown) else []
+    return f"{name}({len(labels)}: {', '.join(shown + more)})" if shown else f"{name}(0)"

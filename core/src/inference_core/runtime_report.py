@@ -1,0 +1,224 @@
+"""What is installed here and in which state: the value behind `describe_runtime`, `infer backends`
+and `infer doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from inference_core import catalog, configuration, discovery, machine
+from inference_core.backend import Backend, open_backends, usable_wrapper
+from inference_core.configuration import Configuration
+from inference_core.discovery import Record
+from inference_core.environment import Environment
+from inference_core.errors import ConfigurationError
+from inference_core.install import foreign_cores, install_command
+from inference_core.plain import to_plain
+from inference_core.verdict import BackendReport, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class PluginState:
+    """One installed plugin.
+
+    Attributes:
+        record: kind, name, distribution, version.
+        state: "ready", "incomplete" (its runtime is missing), "problem", "disabled" or "broken".
+        reasons: why it isn't ready, each with its fix.
+        report: what a backend says of itself; None for other kinds and unusable ones.
+    """
+
+    record: Record
+    state: str
+    reasons: tuple[Reason, ...] = ()
+    report: BackendReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeReport:
+    """This machine, the installed plugins, and what is wrong.
+
+    Attributes:
+        core_version: the installed inference-core.
+        environment: the machine.
+        plugins: every installed plugin with its state.
+        missing: known backends that aren't installed: name and the command that installs each.
+        problems: what concerns no single plugin.
+    """
+
+    core_version: str
+    environment: Environment
+    plugins: tuple[PluginState, ...]
+    missing: Mapping[str, str]
+    problems: tuple[Reason, ...]
+
+    def rows(self) -> list[tuple[str, str, str, str, str, str, tuple[Reason, ...]]]:
+        """The table's rows: kind, name, state, runtime, devices, distribution, reasons."""
+        rows = []
+        for plugin in self.plugins:
+            report = plugin.report
+            runtime = devices = "-"
+            if report and report.runtime:
+                runtime = f"{report.runtime} {report.runtime_version or '(missing)'}"
+            if report and report.devices:
+                devices = ", ".join(report.devices)
+            record = plugin.record
+            kind = record.kind.rstrip("s")
+            rows.append(
+                (kind, record.name, plugin.state, runtime, devices, record.origin, plugin.reasons)
+            )
+        return rows
+
+    def __str__(self) -> str:
+        lines = [*describe(self.environment), "", f"inference-core {self.core_version}"]
+        head = ("kind", "name", "state", "runtime", "devices", "distribution")
+        rows = self.rows()
+        widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
+        for row in [(*head, ()), *rows]:
+            cells = "  ".join(
+                f"{cell!s:<{width}}" for cell, width in zip(row[:6], widths, strict=True)
+            )
+            lines.append(f"  {cells}".rstrip())
+            lines += _reason_lines(row[6])
+        for name, command in self.missing.items():
+            lines.append(f"  not installed: {name}; {command}")
+        if self.problems:
+            lines += ["", "problems", *_reason_lines(self.problems)]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for machines: what `json.dumps` takes."""
+        return dict(to_plain(self))
+
+
+def _reason_lines(reasons: tuple[Reason, ...]) -> list[str]:
+    lines = []
+    for reason in reasons:
+        lines.append(f"    {reason.code}: {reason.message}")
+        if reason.fix:
+            lines.append(f"      fix: {reason.fix}")
+    return lines
+
+
+def describe(environment: Environment) -> list[str]:
+    """The machine in a few lines of text."""
+    cpu = environment.cpu
+    gpus = [
+        f"gpu       cuda:{gpu.index} {gpu.name}, {gpu.memory_bytes / 2**30:.1f} GiB, "
+        f"compute capability {gpu.compute_capability}"
+        for gpu in environment.gpus
+    ]
+    driver = f"driver {environment.cuda_driver}, CUDA up to {environment.cuda_version}"
+    return [
+        f"system    {environment.os} {environment.os_version}, {environment.architecture}, "
+        f"Python {environment.python}",
+        f"cpu       {cpu.model}, {cpu.cores} cores, {cpu.threads} threads"
+        + (f", {' '.join(cpu.features)}" if cpu.features else ""),
+        f"memory    {environment.memory_bytes / 2**30:.1f} GiB",
+        *([f"jetson    L4T {environment.jetson_l4t}"] if environment.jetson_l4t else []),
+        *(
+            [f"nvidia    {driver}"]
+            if environment.cuda_driver
+            else ["gpu       none (no NVIDIA driver)"]
+        ),
+        *gpus,
+    ]
+
+
+def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
+    """Look at everything that is installed.
+
+    Args:
+        deep: also run each backend's deep probe, in a child process of its own.
+        timeout: seconds that each child process may take.
+    """
+    environment = machine.current()
+    problems = list(environment.problems)
+    settings = _settings(problems)
+    problems += discovery.unknown_names()
+    problems += [_foreign(version) for version in foreign_cores()]
+    backends = [
+        _backend_state(record, each, environment) for record, each in open_backends(settings)
+    ]
+    if deep:
+        from inference_core.deep_probe import deep_report
+
+        backends = [
+            state if state.report is None
+            else _merged(state, deep_report(state.record, environment, timeout))
+            for state in backends
+        ]  # fmt: skip
+    plugins = (*backends, *_other_states(settings))
+    installed = {plugin.record.name for plugin in backends}
+    missing = {
+        known.name: install_command(
+            known.gpu_requirement if environment.gpus else known.requirement
+        )
+        for known in catalog.BACKENDS
+        if known.available and known.name not in installed
+    }
+    from inference_core import __version__
+
+    return RuntimeReport(__version__, environment, plugins, missing, tuple(problems))
+
+
+def _settings(problems: list[Reason]) -> Configuration:
+    try:
+        return configuration.read()
+    except ConfigurationError as error:
+        # A report is what one reads to find such a mistake, so it must come out all the same.
+        problems.append(Reason("error", str(error), "mend or remove the configuration file"))
+        return Configuration(configuration.path())
+
+
+def _foreign(version: str) -> Reason:
+    return Reason(
+        "ambiguous",
+        f"a distribution called inference-core {version} is installed that isn't this project's",
+        f"pip uninstall inference-core, then {install_command('inference-core')}",
+    )
+
+
+def _backend_state(
+    record: Record, backend: Backend | Reason, environment: Environment
+) -> PluginState:
+    if isinstance(backend, Reason):
+        return _unusable(record, backend)
+    report = backend.probe(environment)
+    codes = {reason.code for reason in report.problems}
+    if "not-installed" in codes:
+        state = "incomplete"
+    else:
+        state = "problem" if codes else "ready"
+    return PluginState(record, state, report.problems, report)
+
+
+def _unusable(record: Record, reason: Reason) -> PluginState:
+    return PluginState(record, "disabled" if reason.code == "disabled" else "broken", (reason,))
+
+
+def _other_states(settings: Configuration) -> list[PluginState]:
+    """Wrappers, readers, processors and sources: ready if their module imports."""
+    states = []
+    for kind in ("wrappers", "readers", "processors", "sources"):
+        for plugin in discovery.plugins(kind, settings):
+            reason = usable_wrapper(plugin) if kind == "wrappers" else plugin.failure
+            state = (
+                _unusable(plugin.record, reason) if reason else PluginState(plugin.record, "ready")
+            )
+            states.append(state)
+    return states
+
+
+def _merged(state: PluginState, deep: BackendReport) -> PluginState:
+    """A backend's state with what its deep probe found."""
+    assert state.report is not None
+    new = tuple(problem for problem in deep.problems if problem not in state.reasons)
+    report = replace(deep, problems=(*state.reasons, *new)) if deep.runtime else state.report
+    return replace(
+        state,
+        state="problem" if new and state.state == "ready" else state.state,
+        reasons=(*state.reasons, *new),
+        report=report,
+    )
