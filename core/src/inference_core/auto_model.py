@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from inference_core import configuration, machine
 from inference_core.arguments import unknown_argument
@@ -48,7 +48,7 @@ _ARGUMENTS = (
 class AutoModel:
     """Finds the best backend for a model on this machine. Not to be instantiated."""
 
-    def __init__(self) -> NoReturn:
+    def __init__(self) -> None:
         raise InvalidArgument(
             'AutoModel isn\'t instantiated: call AutoModel.from_pretrained("model")'
         )

@@ -19,14 +19,13 @@ from typing import Any
 from inference_core import configuration, machine
 from inference_core.backend import open_backends
 from inference_core.discovery import Record
-from inference_core.environment import Environment
 from inference_core.plain import to_plain
 from inference_core.verdict import BackendReport, Reason
 
 _STDERR_LINES = 3
 
 
-def deep_report(record: Record, environment: Environment, timeout: float) -> BackendReport:
+def deep_report(record: Record, timeout: float) -> BackendReport:
     """What the deep probe of the backend `record` reports, or how its process ended. Never raises
     for anything that the plugin does."""
     with tempfile.TemporaryDirectory(prefix="inference-probe-") as folder:

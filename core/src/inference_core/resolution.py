@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 from inference_core.environment import Environment
 from inference_core.package import Artifact, ModelPackage
 from inference_core.plain import to_plain
+from inference_core.tables import reason_lines, table_line
 from inference_core.verdict import Reason, Verdict
 
 
@@ -99,13 +99,9 @@ class Resolution:
         head = ("backend", "device", "artifact", "verdict")
         rows = self.rows()
         widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]
-        lines = [self.headline(), _line(head, widths)]
+        lines = [self.headline(), table_line(head, widths)]
         for *cells, reasons in rows:
-            lines.append(_line(cells, widths))
-            for reason in reasons:
-                lines.append(f"    {reason.code}: {reason.message}")
-                if reason.fix:
-                    lines.append(f"      fix: {reason.fix}")
+            lines += [table_line(cells, widths), *reason_lines(reasons)]
         if not rows:
             lines.append("    no backend is installed or known for this model")
         return "\n".join(lines)
@@ -136,14 +132,6 @@ class Resolution:
             ],
             "environment": to_plain(self.environment),
         }
-
-    def to_json_text(self) -> str:
-        """`to_json` as indented JSON text."""
-        return json.dumps(self.to_json(), indent=2)
-
-
-def _line(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
-    return "  " + "  ".join(f"{c:<{w}}" for c, w in zip(cells, widths, strict=True)).rstrip()
 
 
 def _artifact(artifact: Artifact | None) -> dict[str, Any] | None:

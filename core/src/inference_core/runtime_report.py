@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import metadata
 from typing import Any
 
 from inference_core import catalog, configuration, discovery, machine
@@ -15,6 +16,7 @@ from inference_core.environment import Environment
 from inference_core.errors import ConfigurationError
 from inference_core.install import foreign_cores, install_command
 from inference_core.plain import to_plain
+from inference_core.tables import reason_lines, table_line
 from inference_core.verdict import BackendReport, Reason
 
 
@@ -53,52 +55,49 @@ class RuntimeReport:
     missing: Mapping[str, str]
     problems: tuple[Reason, ...]
 
-    def rows(self) -> list[tuple[str, str, str, str, str, str, tuple[Reason, ...]]]:
-        """The table's rows: kind, name, state, runtime, devices, distribution, reasons."""
-        rows = []
-        for plugin in self.plugins:
-            report = plugin.report
-            runtime = devices = "-"
-            if report and report.runtime:
-                runtime = f"{report.runtime} {report.runtime_version or '(missing)'}"
-            if report and report.devices:
-                devices = ", ".join(report.devices)
-            record = plugin.record
-            kind = record.kind.rstrip("s")
-            rows.append(
-                (kind, record.name, plugin.state, runtime, devices, record.origin, plugin.reasons)
-            )
-        return rows
+    def plugin_lines(self) -> list[str]:
+        """The plugins as a plain table, and below it what else could be installed."""
+        head, rows = plugin_table(self.plugins)
+        widths = [
+            max(len(cells[i]) for cells in (head, *(c for c, _ in rows))) for i in range(len(head))
+        ]
+        lines = [f"inference-core {self.core_version}", table_line(head, widths)]
+        for cells, reasons in rows:
+            lines += [table_line(cells, widths), *reason_lines(reasons)]
+        if not rows:
+            lines.append("  no backend is installed")
+        return lines + self.closing_lines()
+
+    def closing_lines(self) -> list[str]:
+        """What could be installed, and the problems that concern no single plugin."""
+        lines = [f"  not installed: {name}; {command}" for name, command in self.missing.items()]
+        return lines + (["", "problems", *reason_lines(self.problems)] if self.problems else [])
 
     def __str__(self) -> str:
-        lines = [*describe(self.environment), "", f"inference-core {self.core_version}"]
-        head = ("kind", "name", "state", "runtime", "devices", "distribution")
-        rows = self.rows()
-        widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
-        for row in [(*head, ()), *rows]:
-            cells = "  ".join(
-                f"{cell!s:<{width}}" for cell, width in zip(row[:6], widths, strict=True)
-            )
-            lines.append(f"  {cells}".rstrip())
-            lines += _reason_lines(row[6])
-        for name, command in self.missing.items():
-            lines.append(f"  not installed: {name}; {command}")
-        if self.problems:
-            lines += ["", "problems", *_reason_lines(self.problems)]
-        return "\n".join(lines)
+        return "\n".join([*describe(self.environment), "", *self.plugin_lines()])
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines: what `json.dumps` takes."""
         return dict(to_plain(self))
 
 
-def _reason_lines(reasons: tuple[Reason, ...]) -> list[str]:
-    lines = []
-    for reason in reasons:
-        lines.append(f"    {reason.code}: {reason.message}")
-        if reason.fix:
-            lines.append(f"      fix: {reason.fix}")
-    return lines
+def plugin_table(
+    plugins: tuple[PluginState, ...],
+) -> tuple[tuple[str, ...], list[tuple[tuple[str, ...], tuple[Reason, ...]]]]:
+    """Head and rows of the table of plugins, each row with its reasons."""
+    head = ("name", "kind", "state", "runtime", "devices", "distribution")
+    rows: list[tuple[tuple[str, ...], tuple[Reason, ...]]] = []
+    for plugin in plugins:
+        record, report = plugin.record, plugin.report
+        runtime = devices = "-"
+        if report and report.runtime:
+            runtime = f"{report.runtime} {report.runtime_version or '(missing)'}"
+        if report and report.devices:
+            devices = ", ".join(report.devices)
+        kind = record.kind.rstrip("s")
+        cells = (record.name, kind, plugin.state, runtime, devices, record.origin)
+        rows.append((cells, plugin.reasons))
+    return head, rows
 
 
 def describe(environment: Environment) -> list[str]:
@@ -126,6 +125,11 @@ def describe(environment: Environment) -> list[str]:
     ]
 
 
+def backends_report() -> RuntimeReport:
+    """The machine and the backends only, without importing any other plugin."""
+    return _report(deep=False, timeout=0, others=False)
+
+
 def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
     """Look at everything that is installed.
 
@@ -133,24 +137,23 @@ def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
         deep: also run each backend's deep probe, in a child process of its own.
         timeout: seconds that each child process may take.
     """
+    return _report(deep, timeout, others=True)
+
+
+def _report(deep: bool, timeout: float, others: bool) -> RuntimeReport:
     environment = machine.current()
     problems = list(environment.problems)
     settings = _settings(problems)
     problems += discovery.unknown_names()
     problems += [_foreign(version) for version in foreign_cores()]
-    backends = [
+    plugins = [
         _backend_state(record, each, environment) for record, each in open_backends(settings)
     ]
+    installed = {plugin.record.name for plugin in plugins}
     if deep:
-        from inference_core.deep_probe import deep_report
-
-        backends = [
-            state if state.report is None
-            else _merged(state, deep_report(state.record, environment, timeout))
-            for state in backends
-        ]  # fmt: skip
-    plugins = (*backends, *_other_states(settings))
-    installed = {plugin.record.name for plugin in backends}
+        plugins = [_deep_state(state, environment, timeout) for state in plugins]
+    if others:
+        plugins += _other_states(settings)
     missing = {
         known.name: install_command(
             known.gpu_requirement if environment.gpus else known.requirement
@@ -158,9 +161,8 @@ def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
         for known in catalog.BACKENDS
         if known.available and known.name not in installed
     }
-    from inference_core import __version__
-
-    return RuntimeReport(__version__, environment, plugins, missing, tuple(problems))
+    version = metadata.version("inference-core")
+    return RuntimeReport(version, environment, tuple(plugins), missing, tuple(problems))
 
 
 def _settings(problems: list[Reason]) -> Configuration:
@@ -211,14 +213,17 @@ def _other_states(settings: Configuration) -> list[PluginState]:
     return states
 
 
-def _merged(state: PluginState, deep: BackendReport) -> PluginState:
-    """A backend's state with what its deep probe found."""
-    assert state.report is not None
+def _deep_state(state: PluginState, environment: Environment, timeout: float) -> PluginState:
+    """A backend's state with what its deep probe found; unusable backends stay as they are."""
+    if state.report is None:
+        return state
+    from inference_core.deep_probe import deep_report
+
+    deep = deep_report(state.record, timeout)
     new = tuple(problem for problem in deep.problems if problem not in state.reasons)
-    report = replace(deep, problems=(*state.reasons, *new)) if deep.runtime else state.report
     return replace(
         state,
         state="problem" if new and state.state == "ready" else state.state,
         reasons=(*state.reasons, *new),
-        report=report,
+        report=deep if deep.runtime else state.report,
     )

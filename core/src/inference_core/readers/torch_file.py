@@ -58,7 +58,9 @@ _STRUCTURE_ERRORS = (KeyError, TypeError, AttributeError, IndexError, ValueError
 
 def looks_like_torch(head: bytes) -> bool:
     """Whether a file that begins so may be torch's: a zip file or a pickle."""
-    return head.startswith(ZIP_MAGIC) or (head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"))
+    return head.startswith(ZIP_MAGIC) or (
+        head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
+    )
 
 
 def read(path: Path) -> Artifact:
@@ -82,18 +84,24 @@ def read(path: Path) -> Artifact:
     except InvalidModel:
         raise
     except _READ_ERRORS as error:
-        raise InvalidModel(f"{path} can't be read as a file of torch: {error or type(error).__name__}") from error
+        raise InvalidModel(
+            f"{path} can't be read as a file of torch: {error or type(error).__name__}"
+        ) from error
     if head[:1] == b"\x80" and LEGACY_MAGIC in head:
         return Artifact("torch-checkpoint", {"model": path})
     if looks_like_torch(head):
         raise InvalidModel(f"{path} is a Python pickle, but not one that torch.save writes")
-    raise InvalidModel(f"{path} is no file that torch writes: it is neither a zip file nor a pickle")
+    raise InvalidModel(
+        f"{path} is no file that torch writes: it is neither a zip file nor a pickle"
+    )
 
 
 def _from_zip(path: Path, archive: zipfile.ZipFile) -> Artifact:
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
-        raise InvalidModel(f"{path} has {len(members)} members; {MAX_MEMBERS} are the most that is read")
+        raise InvalidModel(
+            f"{path} has {len(members)} members; {MAX_MEMBERS} are the most that is read"
+        )
     names = {member.filename for member in members}
     if "serialized_exported_program.json" in names:
         return _export(path, archive, "serialized_exported_program.json", "extra_files/", "2.7")
@@ -182,14 +190,18 @@ def _export(path: Path, archive: zipfile.ZipFile, name: str, extra: str, layout:
             f"{path}: {name} isn't the description of an exported program: {type(error).__name__} {error}"
         ) from error
     facts["metadata"] = _metadata(path, archive, extra)
-    return Artifact("torch-export", {"model": path}, precision=precision, batch=batch, facts={"model": facts})
+    return Artifact(
+        "torch-export", {"model": path}, precision=precision, batch=batch, facts={"model": facts}
+    )
 
 
 def _schema_version(version: Mapping[str, int]) -> str:
     return f"{int(version['major'])}.{int(version['minor'])}"
 
 
-def _inputs(signature: Mapping[str, Any], tensors: Mapping[str, Any]) -> Iterator[tuple[TensorSpec, list[Any]]]:
+def _inputs(
+    signature: Mapping[str, Any], tensors: Mapping[str, Any]
+) -> Iterator[tuple[TensorSpec, list[Any]]]:
     """The caller's tensors, with their sizes as the archive writes them.
 
     An integer that the graph treats as a symbol is an input too, given as an int64 array of rank 0;

@@ -5,19 +5,19 @@ Not a public base class: a third party's result type needs nothing from here.
 
 from __future__ import annotations
 
-import importlib
 import json
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_core.errors import InferenceError
-from inference_core.install import install_command
+from inference_core.optional import import_optional
 
 
 class Result:
     """Methods that every result has."""
+
+    __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers, as JSON has them."""
@@ -46,23 +46,9 @@ class Result:
         return drawn
 
 
-def import_optional(module: str, distribution: str, what_for: str) -> Any:
-    """Import a module that core works without, or say how to install it.
-
-    Raises:
-        InferenceError: `distribution` isn't installed. A module that is there but fails to import
-            raises whatever it raises.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
-            raise
-        command = install_command(distribution)
-        raise InferenceError(f"{what_for} needs {distribution}; install it: {command}") from error
-
-
-def check_array(owner: str, name: str, array: Any, dtype: type, shape: tuple[int | None, ...]) -> None:
+def check_array(
+    owner: str, name: str, array: Any, dtype: type, shape: tuple[int | None, ...]
+) -> None:
     """Raise unless `array` is an ndarray of that dtype and shape (None: any length).
 
     Raises:

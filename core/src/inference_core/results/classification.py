@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference_core.optional import import_optional
 from inference_core.results._result import (
     Result,
     check_array,
     check_labels,
-    import_optional,
     listing,
     plain,
 )

@@ -1,0 +1,26 @@
+"""`infer doctor`: this machine, every plugin and every problem; what to paste into a bug report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from inference_core.cli.output import print_json, print_table, status
+from inference_core.runtime_report import describe, plugin_table, runtime_report
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report. Done (0) whatever is wrong with the machine: finding it is the work."""
+    with status("trying each runtime" if options.deep else "looking at this machine"):
+        report = runtime_report(options.deep, options.timeout)
+    if options.json:
+        print_json(report.to_json())
+        return 0
+    if not sys.stdout.isatty():
+        print(report)
+        return 0
+    print("\n".join(describe(report.environment)), end="\n\n")
+    head, rows = plugin_table(report.plugins)
+    print_table("", f"inference-core {report.core_version}", head, rows)
+    print("\n".join(report.closing_lines()))
+    return 0

@@ -1,0 +1,64 @@
+"""Files, folders and globs of a command line as a list of files, in a fixed order."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from inference_core.errors import InvalidInput
+
+PICTURES = (".bmp", ".jpeg", ".jpg", ".npz", ".png", ".tif", ".tiff", ".webp")
+
+
+def expanded(inputs: Sequence[str]) -> tuple[list[Path], list[InvalidInput]]:
+    """The files that `inputs` mean, and an error for each that means none.
+
+    A folder means the pictures directly in it, sorted by name; a glob ("**/*.jpg") the files it
+    matches, sorted. A file that exists is taken by name even if it looks like a glob. A file named
+    twice counts once.
+    """
+    found: dict[Path, None] = {}
+    errors = []
+    for text in inputs:
+        try:
+            found.update(dict.fromkeys(_files(text)))
+        except InvalidInput as error:
+            errors.append(error)
+    return list(found), errors
+
+
+def _files(text: str) -> list[Path]:
+    path = Path(text)
+    try:
+        if path.is_dir():
+            return _pictures(path)
+        if path.exists():
+            return [path]
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{text[:200]!r} can't be opened: {error}") from error
+    if not glob.has_magic(text):
+        raise InvalidInput(f"{text[:200]} doesn't exist{_closest(path)}")
+    # Path.glob takes no absolute patterns.
+    matches = sorted(Path(match) for match in glob.glob(text, recursive=True))  # noqa: PTH207
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        raise InvalidInput(f"the pattern {text!r} matches no file")
+    return files
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    if not files:
+        raise InvalidInput(f"the folder {folder} holds no picture ({', '.join(PICTURES)})")
+    return files
+
+
+def _closest(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"; there is no folder {path.parent}"
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {path.parent / close[0]}?" if close else ""

@@ -1,0 +1,85 @@
+"""What commands print: rich tables on a terminal, the same as plain text anywhere else, or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from inference_core.verdict import Reason
+
+_STYLES = {
+    "chosen": "bold green",
+    "ready": "green",
+    "could run it": "green",
+    "no": "yellow",
+    "incomplete": "yellow",
+    "disabled": "yellow",
+    "problem": "yellow",
+    "broken": "red",
+}
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(
+    text: str,
+    title: str,
+    head: Sequence[str],
+    rows: Iterable[tuple[Sequence[str], tuple[Reason, ...]]],
+) -> None:
+    """The plain `text`, or on a terminal the same rows as a table, each with its reasons below."""
+    if not sys.stdout.isatty():
+        print(text)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=escape(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2)
+    )
+    for name in head:
+        table.add_column(name, no_wrap=True, header_style="dim")
+    console = Console(highlight=False)
+    after: list[tuple[str, Reason]] = []
+    for cells, reasons in rows:
+        style = next((_STYLES[cell] for cell in cells if cell in _STYLES), "")
+        table.add_row(*map(escape, cells), style=style)
+        after += [(cells[0], reason) for reason in reasons]
+    console.print(table)
+    if after:
+        console.print()
+    for name, reason in after:
+        console.print(
+            f"[bold]{escape(name)}[/] {reason.code}: {escape(reason.message)}", soft_wrap=True
+        )
+        if reason.fix:
+            console.print(f"  fix: [cyan]{escape(reason.fix)}[/]", soft_wrap=True)
+
+
+@contextmanager
+def status(message: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield
+
+
+def progress(items: Sequence[Any], message: str) -> Iterable[Any]:
+    """`items`, with a progress bar on stderr if it is a terminal and there are several."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, message, console=Console(stderr=True), transient=True)
