@@ -12,8 +12,6 @@ import json
 import os
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 RANGE = ">=1!0.1,<1!1"
 EPOCH = "1!"
@@ -56,6 +54,10 @@ def _origin() -> Path | None:
     """
     if named := os.environ.get("INFERENCE_WHEELS"):
         return Path(named)
+    # Imported here: it costs more than the rest of the command line together.
+    from urllib.parse import unquote, urlsplit
+    from urllib.request import url2pathname
+
     try:
         text = metadata.distribution("inference-core").read_text("direct_url.json")
         url = urlsplit(json.loads(text or "{}").get("url", ""))
