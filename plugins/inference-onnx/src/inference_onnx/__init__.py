@@ -1,0 +1,1 @@
+"""ONNX Runtime as a backend of inference-core. The entry point is `inference_onnx.plugin`."""
