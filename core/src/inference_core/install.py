@@ -12,6 +12,7 @@ import json
 import os
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 RANGE = ">=1!0.1,<1!1"
 EPOCH = "1!"
@@ -54,10 +55,6 @@ def _origin() -> Path | None:
     """
     if named := os.environ.get("INFERENCE_WHEELS"):
         return Path(named)
-    # Imported here: it costs more than the rest of the command line together.
-    from urllib.parse import unquote, urlsplit
-    from urllib.request import url2pathname
-
     try:
         text = metadata.distribution("inference-core").read_text("direct_url.json")
         url = urlsplit(json.loads(text or "{}").get("url", ""))
@@ -66,7 +63,9 @@ def _origin() -> Path | None:
     if url.scheme != "file":
         return None
     # From a wheel: the folder it lies in. From a checkout: the folder that holds core/.
-    folder = Path(url2pathname(unquote(url.path))).parent
+    # (urllib.request, which has url2pathname, takes longer to import than all of this package.)
+    path = unquote(url.path)
+    folder = Path(path.lstrip("/") if os.name == "nt" else path).parent
     return folder if folder.is_dir() else None
 
 

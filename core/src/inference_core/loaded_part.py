@@ -32,6 +32,11 @@ class LoadedPart:
         session: Session,
         batch: tuple[int, int | None] | None = None,
     ) -> None:
+        if session.device_arrays is not None:
+            raise PluginError(
+                f"backend {backend.name!r} asks for device arrays ({session.device_arrays}), which "
+                "this inference-core can't pass yet; its sessions must take numpy arrays"
+            )
         self.session = session
         self.graph = Graph(tuple(session.inputs), tuple(session.outputs))
         self._name = name

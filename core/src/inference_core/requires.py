@@ -5,14 +5,14 @@
 A wanted value that starts with an operator is a PEP 440 version specifier (prereleases allowed),
 anything else an exact string; a list means any of. A fact may itself have several values
 ("cpu.features"): one that fits is enough.
+
+`packaging` is imported when a version is compared: few models require any, and it takes a tenth of
+the time to a first detection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
 
 from inference_core.environment import FactValue
 from inference_core.package import Requires
@@ -50,6 +50,8 @@ def unmet(requires: Requires, facts: Mapping[str, FactValue]) -> list[Reason]:
 def _invalid(option: str) -> bool:
     if not option.startswith(_OPERATORS):
         return False
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         SpecifierSet(option)
     except InvalidSpecifier:
@@ -60,6 +62,9 @@ def _invalid(option: str) -> bool:
 def _fits(option: str, value: str) -> bool:
     if not option.startswith(_OPERATORS):
         return option == value
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
     try:
         return SpecifierSet(option, prereleases=True).contains(Version(value))
     except InvalidVersion:

@@ -187,7 +187,7 @@ def _export(path: Path, archive: zipfile.ZipFile, name: str, extra: str, layout:
         precision = _precision(signature, tensors)
     except _STRUCTURE_ERRORS as error:
         raise InvalidModel(
-            f"{path}: {name} isn't the description of an exported program: {type(error).__name__} {error}"
+            f"{path}: {name} doesn't describe an exported program: {type(error).__name__} {error}"
         ) from error
     facts["metadata"] = _metadata(path, archive, extra)
     return Artifact(
