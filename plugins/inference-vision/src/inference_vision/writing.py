@@ -24,7 +24,9 @@ def write_image(path: Path, pixels: NDArray[np.uint8]) -> None:
     try:
         fine, data = cv2.imencode(path.suffix, pixels)
     except cv2.error as error:
-        raise InvalidInput(f"{path} can't be written as {path.suffix or 'no format'}: {error}") from error
+        raise InvalidInput(
+            f"{path} can't be written as {path.suffix or 'no format'}: {error}"
+        ) from error
     if not fine:
         raise InvalidInput(f"{path} can't be written as {path.suffix}")
     # Renamed into place, so that an interrupted write leaves no half picture behind.

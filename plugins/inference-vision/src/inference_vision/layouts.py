@@ -1,0 +1,100 @@
+"""The three forms in which YOLO graphs give their boxes, told apart by the shapes of the outputs.
+
+Light: standard library and inference_core only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast, get_args
+
+from inference_core.errors import InvalidModel
+from inference_core.session import TensorSpec
+
+Layout = Literal["boxes-scores", "objectness", "end-to-end"]
+"""
+- boxes-scores: (batch, 4 + classes, boxes), YOLOv8 and later; rows cx, cy, w, h, a score per class.
+- objectness: (batch, boxes, 5 + classes), YOLOv5 and v7; columns cx, cy, w, h, objectness, and a
+  score per class which counts times the objectness.
+- end-to-end: (batch, boxes, 6), after the graph's own suppression; columns x1, y1, x2, y2, score,
+  class id; unused rows have a score of 0.
+
+All coordinates are pixels of the input.
+"""
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+def matching_layouts(shape: Sequence[int | None] | None, classes: int) -> list[Layout]:
+    """The layouts that an output of this shape can have.
+
+    Args:
+        shape: None entries (and None for all of it) may be any size.
+        classes: how many labels the model has; 0 if that isn't known.
+    """
+    if shape is None:
+        return list(LAYOUTS)
+    if len(shape) != 3:
+        return []
+    _, rows, columns = shape
+
+    def fits(size: int | None, extra: int, other: int | None) -> bool | None:
+        """None for "it may": the axis is open."""
+        if size is None:
+            return None
+        if classes:
+            return size == extra + classes
+        return size > extra and (other is None or other > size)  # there are more boxes than classes
+
+    fitting = {
+        "boxes-scores": fits(rows, 4, columns),
+        "objectness": fits(columns, 5, rows),
+        "end-to-end": None if columns is None else columns == 6,
+    }
+    # An axis of just the right size says more than one that may have any.
+    sure = [layout for layout in LAYOUTS if fitting[layout]]
+    return sure or [layout for layout in LAYOUTS if fitting[layout] is None]
+
+
+def choose_output(
+    outputs: Sequence[TensorSpec], classes: int, layout: str | None
+) -> tuple[TensorSpec, Layout]:
+    """The output that holds the boxes, and its layout.
+
+    Args:
+        outputs: of the graph; those without three axes (older exports have them) are passed over.
+        classes: how many labels the model has; 0 if that isn't known.
+        layout: the one that the settings name, if they do.
+
+    Raises:
+        InvalidModel: nothing fits, or more than one thing does, with the manifest line to write.
+    """
+    found: list[tuple[TensorSpec, Layout]] = [
+        (output, candidate)
+        for output in outputs
+        for candidate in matching_layouts(output.shape, classes)
+        if layout in (None, candidate)
+    ]
+    if len(found) == 1:
+        return found[0]
+    shapes = ", ".join(map(str, outputs)) or "no outputs"
+    labels = f"{classes} labels" if classes else "an unknown number of labels"
+    names = {output.name for output, _ in found}
+    if len(names) > 1:
+        raise InvalidModel(
+            f"several outputs could hold the boxes of {labels}: {', '.join(sorted(names))}; export "
+            "the model with one output"
+        )
+    if found:
+        lines = " or ".join(
+            f'"processor": {{"name": "yolo", "settings": {{"layout": "{candidate}"}}}}'
+            for _, candidate in found
+        )
+        raise InvalidModel(
+            f"the layout of the output isn't clear from {shapes} and {labels}; write one of these "
+            f"into model.json: {lines}"
+        )
+    wanted = [cast(Layout, layout)] if layout else list(LAYOUTS)
+    raise InvalidModel(
+        f"no output fits the layout {' or '.join(wanted)} with {labels}: the graph gives {shapes}. "
+        "Check the labels; segmentation, pose and oriented boxes are other tasks"
+    )

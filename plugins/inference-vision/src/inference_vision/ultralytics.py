@@ -1,0 +1,102 @@
+"""Reading what an Ultralytics export says of itself in its metadata.
+
+The text comes from an untrusted file, so it is scanned for the few forms that Ultralytics writes
+and never evaluated. Light: standard library and inference_core only.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+
+from inference_core.errors import InvalidModel
+from inference_core.package import Facts
+
+MAX_TEXT = 1_000_000  # characters; the names of 20,000 classes take half of it
+
+_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_NAME = re.compile(rf"\s*(\d{{1,6}})\s*:\s*({_QUOTED})\s*(,|$)", re.DOTALL)
+_SIZE = re.compile(r"\[\s*(\d{1,5})\s*,\s*(\d{1,5})\s*\]|(\d{1,5})")
+
+
+def labels_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Class names in the order of their ids, from `names`: the text of a dict {0: 'person', …}.
+
+    Raises:
+        InvalidModel: the text is anything else, or the ids aren't 0, 1, 2, …
+    """
+    text = metadata["names"].strip()
+    if len(text) > MAX_TEXT or not (text.startswith("{") and text.endswith("}")):
+        raise _damaged("names", text, "a dict of names by class id, {0: 'person', 1: 'car'}")
+    body = text[1:-1].strip()
+    labels: dict[int, str] = {}
+    position = 0
+    while position < len(body):
+        item = _NAME.match(body, position)
+        if item is None or int(item[1]) in labels:
+            raise _damaged(
+                "names", body[position:], "one name per class id, {0: 'person', 1: 'car'}"
+            )
+        labels[int(item[1])] = _unquoted(item[2])
+        position = item.end()
+    if not labels or sorted(labels) != list(range(len(labels))):
+        raise _damaged("names", text, "names for the class ids 0, 1, 2, … without a gap")
+    return tuple(labels[index] for index in range(len(labels)))
+
+
+def open_image_size(facts: Facts) -> list[int] | None:
+    """[height, width] in pixels from `imgsz`, "[320, 320]" or "320", if the graph doesn't fix it.
+
+    None if it does, or if the metadata doesn't say.
+
+    Raises:
+        InvalidModel: the text is anything else.
+    """
+    text = facts["metadata"].get("imgsz")
+    shapes = [spec.shape for spec in facts.get("inputs", ())]
+    if text is None or not any(shape is None or None in shape[2:] for shape in shapes):
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise _damaged("imgsz", text, "[height, width]")
+    height, width, both = match.groups()
+    return [int(both or height), int(both or width)]
+
+
+def stride_of(metadata: Mapping[str, str]) -> int | None:
+    """What height and width must be a multiple of, from `stride`; None if it isn't there.
+
+    Raises:
+        InvalidModel: the text isn't a whole number above zero.
+    """
+    text = metadata.get("stride")
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*([1-9]\d{0,3})(?:\.0)?\s*", text)
+    if match is None:
+        raise _damaged("stride", text, "a whole number above 0")
+    return int(match[1])
+
+
+def is_end_to_end(metadata: Mapping[str, str]) -> bool:
+    """Whether the graph itself suppresses overlapping boxes: an end2end model, or nms=True."""
+    nms = re.search(r"'nms'\s*:\s*True", metadata.get("args", ""))
+    return metadata.get("end2end", "").strip().lower() == "true" or nms is not None
+
+
+def _unquoted(quoted: str) -> str:
+    if "\\" not in quoted:
+        return quoted[1:-1]
+    try:
+        # One string token without any nesting, hence safe whatever it holds.
+        return str(ast.literal_eval(quoted))
+    except (SyntaxError, ValueError) as error:
+        raise _damaged("names", quoted, "names as Python writes strings") from error
+
+
+def _damaged(key: str, text: str, wanted: str) -> InvalidModel:
+    return InvalidModel(
+        f"the model's metadata looks like Ultralytics', but {key!r} isn't {wanted}: {text[:60]!r}. "
+        "Export the model again, or write a model.json beside it"
+    )

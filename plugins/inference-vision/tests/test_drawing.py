@@ -1,0 +1,81 @@
+"""Drawing: what is drawn lies where the result says, and the given picture stays as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from inference_core.errors import InvalidArgument, InvalidInput
+from inference_core.results import Classification, Detections
+from inference_vision.drawing import annotate, colour_of
+
+
+def detections(boxes, size, **more):
+    count = len(boxes)
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.full(count, 0.9, np.float32),
+        np.arange(count),
+        tuple("abc"[:count]),
+        size,
+        **more,
+    )
+
+
+def test_a_box_is_drawn_in_the_colour_of_its_class():
+    grey = np.full((300, 400, 3), 128, np.uint8)
+    before = grey.copy()
+    drawn = annotate(grey, detections([[100, 100, 200, 250]], (400, 300)))
+    np.testing.assert_array_equal(grey, before)
+    assert drawn.dtype == np.uint8
+    assert tuple(drawn[180, 100]) == tuple(drawn[180, 199]) == colour_of(0)
+    assert (drawn[110:240, 110:190] == 128).all()  # the inside stays
+    assert (drawn[270:] == 128).all()
+    assert not (drawn[:100] == 128).all()  # the label, above
+
+
+def test_rgb_pictures_come_back_bgr(picture):
+    drawn = annotate(picture, detections([], (90, 60)), color_format="rgb")
+    np.testing.assert_array_equal(drawn, picture[..., ::-1])
+
+
+def test_the_first_colours_differ():
+    colours = np.array([colour_of(i) for i in range(39)], int)
+    apart = np.abs(colours[:, None] - colours[None]).sum(axis=2) + 1000 * np.eye(39, dtype=int)
+    assert apart.min() > 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (10, 10), (8000, 20), (5, 900)])
+def test_pictures_of_any_size_are_drawn_on(size):
+    width, height = size
+    blank = np.zeros((height, width, 3), np.uint8)
+    drawn = annotate(blank, detections([[0, 0, width, height]], size))
+    assert drawn.shape == blank.shape
+    assert drawn.any()
+
+
+def test_masks_and_keypoints_are_drawn():
+    mask = np.zeros((1, 100, 100), bool)
+    mask[0, 60:80, 60:80] = True
+    keypoints = np.array([[[30, 40, 1], [5, 95, 0]]], np.float32)
+    blank = np.zeros((100, 100, 3), np.uint8)
+    result = detections([[20, 20, 90, 90]], (100, 100), masks=mask, keypoints=keypoints)
+    drawn = annotate(blank, result)
+    assert drawn[70, 70].any()
+    assert tuple(drawn[40, 30]) == colour_of(0)
+    assert not drawn[95, 5].any()  # an invisible keypoint
+
+
+def test_a_classification_is_written_into_the_corner():
+    result = Classification(
+        np.array([1, 0]), np.array([0.8, 0.2], np.float32), ("cat", "dog"), (400, 300)
+    )
+    drawn = annotate(np.zeros((300, 400, 3), np.uint8), result)
+    assert drawn[:60, :100].any()
+    assert not drawn[100:].any()
+
+
+def test_another_picture_or_result_is_refused(picture):
+    with pytest.raises(InvalidInput, match="90 x 60"):
+        annotate(picture, detections([], (60, 90)))
+    with pytest.raises(InvalidArgument, match="dict"):
+        annotate(picture, {})

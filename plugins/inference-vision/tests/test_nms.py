@@ -1,0 +1,79 @@
+"""The blockwise suppression gives what the plain greedy algorithm gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from inference_vision.nms import BLOCK, non_maximum_suppression
+
+
+def greedy(boxes, scores, class_ids, iou, max_detections, class_agnostic=False):
+    """Non-maximum suppression as textbooks have it: one box at a time."""
+
+    def area(box):
+        return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+    kept = []
+    for index in sorted(range(len(scores)), key=lambda i: (-scores[i], i)):
+        box = [float(v) for v in boxes[index]]
+        for other in kept:
+            if class_ids[other] != class_ids[index] and not class_agnostic:
+                continue
+            best = [float(v) for v in boxes[other]]
+            wide = min(box[2], best[2]) - max(box[0], best[0])
+            high = min(box[3], best[3]) - max(box[1], best[1])
+            shared = max(0.0, wide) * max(0.0, high)
+            if shared > iou * (area(best) + area(box) - shared):
+                break
+        else:
+            kept.append(index)
+    return kept[:max_detections]
+
+
+def random_case(rng, count):
+    corner = rng.integers(0, 40, (count, 2))
+    boxes = np.concatenate([corner, corner + rng.integers(0, 25, (count, 2))], 1).astype(np.float32)
+    scores = rng.integers(0, 8, count).astype(np.float32) / 8  # many ties
+    return boxes, scores, rng.integers(0, 3, count)
+
+
+def test_it_agrees_with_the_greedy_algorithm_on_thousands_of_random_cases():
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        boxes, scores, classes = random_case(rng, int(rng.integers(0, 30)))
+        iou = float(rng.choice([0.0, 0.25, 0.45, 0.5, 0.7, 1.0]))
+        most = int(rng.choice([1, 5, 300]))
+        agnostic = bool(rng.integers(2))
+        found = non_maximum_suppression(
+            boxes, scores, classes, iou=iou, max_detections=most, class_agnostic=agnostic
+        )
+        assert found.tolist() == greedy(boxes, scores, classes, iou, most, agnostic)
+
+
+@pytest.mark.parametrize("iou", [0.0, 0.3, 0.9])
+def test_it_agrees_across_several_blocks(iou):
+    rng = np.random.default_rng(1)
+    boxes, scores, classes = random_case(rng, 3 * BLOCK + 17)
+    found = non_maximum_suppression(boxes, scores, classes, iou=iou, max_detections=10_000)
+    assert found.tolist() == greedy(boxes, scores, classes, iou, 10_000)
+
+
+def test_a_chain_of_overlaps_keeps_every_other_box():
+    left = np.arange(300, dtype=np.float32)  # each overlaps its neighbours by 0.5 / 1.5
+    boxes = np.stack([left * 0.5, left * 0, left * 0.5 + 1, left * 0 + 1], 1)
+    scores = np.linspace(1, 0.1, 300, dtype=np.float32)
+    found = non_maximum_suppression(boxes, scores, np.zeros(300, int), iou=0.3, max_detections=1000)
+    assert found.tolist() == list(range(0, 300, 2))
+
+
+def test_no_boxes_give_none():
+    found = non_maximum_suppression(
+        np.empty((0, 4), np.float32), np.empty(0), np.empty(0, int), iou=0.5, max_detections=9
+    )
+    assert found.shape == (0,)
+
+
+def test_enormous_boxes_do_not_overflow():
+    boxes = np.array([[-3e38, -3e38, 3e38, 3e38]] * 2, np.float32)
+    found = non_maximum_suppression(boxes, np.ones(2), np.zeros(2, int), iou=0.5, max_detections=9)
+    assert found.tolist() == [0]

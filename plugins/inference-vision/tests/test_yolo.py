@@ -1,0 +1,331 @@
+"""The yolo processor: known boxes in, the same boxes out, for each layout."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inference_core.arguments import build_options
+from inference_core.errors import InvalidArgument, InvalidModel
+from inference_vision.letterbox import Placement
+from inference_vision.yolo import YoloOptions, YoloProcessor
+
+LABELS = ("a", "b", "c")
+BOXES = 40  # more than classes, so that shapes tell the layout
+SHAPES = {
+    "boxes-scores": (None, 7, BOXES),
+    "objectness": (None, BOXES, 8),
+    "end-to-end": (None, BOXES, 6),
+}
+
+
+def raw_output(layout, boxes, scores, class_ids):
+    """One picture's output tensor that holds these boxes (x1, y1, x2, y2 of the input)."""
+    rows = np.zeros(
+        (BOXES, {"boxes-scores": 7, "objectness": 8, "end-to-end": 6}[layout]), np.float32
+    )
+    count = len(boxes)
+    if layout == "end-to-end":
+        rows[:count] = np.column_stack([boxes, scores, class_ids])
+        return rows
+    rows[:count, :2] = (boxes[:, :2] + boxes[:, 2:]) / 2
+    rows[:count, 2:4] = boxes[:, 2:] - boxes[:, :2]
+    first = 4
+    if layout == "objectness":
+        rows[:count, 4] = 0.95
+        scores, first = scores / 0.95, 5
+    rows[np.arange(count), first + class_ids] = scores
+    return rows.T if layout == "boxes-scores" else rows
+
+
+@st.composite
+def scenes(draw):
+    """A picture's size and boxes far apart in a grid of cells, with scores and classes."""
+    source = draw(st.tuples(st.integers(64, 4000), st.integers(64, 4000)))
+    placement = Placement.of(source, (320, 320), "letterbox")
+    cells = draw(st.lists(st.integers(0, 15), unique=True, max_size=16))
+    step = np.divide(placement.inner, 4)
+    corners = np.array([[cell % 4, cell // 4] for cell in cells]).reshape(-1, 2)
+    low = corners * step + placement.offset + 0.1 * step
+    boxes = np.concatenate([low, low + 0.8 * step], axis=1).astype(np.float32)
+    scores = draw(
+        st.lists(
+            st.floats(2**-6, 0.9375, width=32),
+            min_size=len(cells),
+            max_size=len(cells),
+            unique=True,
+        )
+    )
+    classes = draw(st.lists(st.integers(0, 2), min_size=len(cells), max_size=len(cells)))
+    return placement, boxes, np.array(scores, np.float32), np.array(classes, np.int64)
+
+
+@pytest.mark.parametrize("layout", SHAPES)
+@settings(max_examples=60, deadline=None)
+@given(scene=scenes(), confidence=st.floats(0.05, 0.95))
+def test_the_boxes_of_a_scene_come_back(layout, scene, confidence):
+    placement, boxes, scores, classes = scene
+    # What is this close to the threshold may fall on either side of it by rounding.
+    confidence = confidence if np.all(np.abs(scores - confidence) > 1e-4) else 0.005
+    processor = processor_of(layout)
+    outputs = {"output0": raw_output(layout, boxes, scores, classes)[None]}
+    (found,) = processor.postprocess(outputs, (placement,), YoloOptions(confidence=confidence))
+
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] >= confidence]
+    scale = np.tile(np.divide(placement.source, placement.inner), 2)
+    expected = (boxes[order] - np.tile(placement.offset, 2)) * scale
+    np.testing.assert_allclose(found.xyxy, expected, atol=0.02)
+    np.testing.assert_allclose(found.confidence, scores[order], atol=1e-6)
+    assert found.class_id.tolist() == classes[order].tolist()
+    assert found.labels == tuple(LABELS[i] for i in classes[order])
+    assert found.image_size == placement.source
+
+
+def processor_of(layout, **changes):
+    from pathlib import Path
+
+    from inference_core.package import ModelPackage, ProcessorSpec
+    from inference_core.processor import Graph
+    from inference_core.session import TensorSpec
+
+    graph = Graph(
+        (TensorSpec("images", "float32", (None, 3, 320, 320)),),
+        (TensorSpec("output0", "float32", changes.pop("shape", SHAPES[layout])),),
+    )
+    spec = ProcessorSpec("yolo", changes.pop("settings", {}))
+    package = ModelPackage("m", Path("m"), (), labels=changes.pop("labels", LABELS), processor=spec)
+    return YoloProcessor(package, {"model": graph})
+
+
+SQUARE = Placement.of((320, 320), (320, 320), "letterbox")
+
+
+def detect(layout, boxes, scores, class_ids, **options):
+    raw = raw_output(layout, np.array(boxes, float), np.array(scores), np.array(class_ids, int))
+    return processor_of(layout).postprocess(
+        {"output0": raw[None]}, (SQUARE,), YoloOptions(**options)
+    )[0]
+
+
+@pytest.mark.parametrize("layout", ["boxes-scores", "objectness"])
+def test_overlapping_boxes_are_suppressed_per_class(layout):
+    boxes = [[10, 10, 60, 60], [12, 10, 62, 60], [11, 10, 61, 60]]
+    found = detect(layout, boxes, [0.9, 0.8, 0.7], [0, 0, 1])
+    assert [(d.label, round(d.confidence, 2)) for d in found] == [("a", 0.9), ("b", 0.7)]
+    assert len(detect(layout, boxes, [0.9, 0.8, 0.7], [0, 0, 1], class_agnostic=True)) == 1
+    assert len(detect(layout, boxes, [0.9, 0.8, 0.7], [0, 0, 1], iou=1.0)) == 3
+
+
+def test_an_end_to_end_graph_is_not_suppressed_again():
+    boxes = [[10, 10, 60, 60], [12, 10, 62, 60]]
+    assert len(detect("end-to-end", boxes, [0.8, 0.9], [0, 0])) == 2
+
+
+@pytest.mark.parametrize("layout", SHAPES)
+def test_only_the_wanted_classes_and_so_many_are_returned(layout):
+    boxes = [[0, 0, 10, 10], [50, 0, 60, 10], [100, 0, 110, 10]]
+    given_scores = [0.5, 0.6, 0.7]
+    assert detect(layout, boxes, given_scores, [0, 1, 2], classes=("a", 2)).labels == ("c", "a")
+    assert detect(layout, boxes, given_scores, [0, 1, 2], classes="b").labels == ("b",)
+    assert len(detect(layout, boxes, given_scores, [0, 1, 2], classes=())) == 0
+    assert detect(layout, boxes, given_scores, [0, 1, 2], max_detections=1).labels == ("c",)
+
+
+@pytest.mark.parametrize("layout", SHAPES)
+def test_nan_and_infinite_values_never_become_detections(layout):
+    rng = np.random.default_rng(0)
+    shape = SHAPES[layout][1:]
+    for bad in (np.nan, np.inf, -np.inf, 3e38, -3e38):
+        raw = rng.random(shape, np.float32)
+        raw[rng.random(shape) < 0.3] = bad
+        if layout == "end-to-end":
+            raw[:, 5] = 1
+        (found,) = processor_of(layout).postprocess(
+            {"output0": raw[None]}, (SQUARE,), YoloOptions(confidence=0.0)
+        )
+        assert np.isfinite(found.xyxy).all()
+        assert np.isfinite(found.confidence).all()
+    (found,) = processor_of(layout).postprocess(
+        {"output0": np.full((1, *shape), np.nan, np.float32)},
+        (SQUARE,),
+        YoloOptions(confidence=0.0),
+    )
+    assert len(found) == 0
+
+
+@pytest.mark.parametrize("layout", SHAPES)
+def test_no_detections_are_proper_empty_ones(layout):
+    found = detect(layout, np.empty((0, 4)), [], [])
+    assert (len(found), found.xyxy.shape, found.labels) == (0, (0, 4), ())
+    assert found.to_dict()["detections"] == []
+
+
+def test_boxes_are_clipped_to_the_picture_and_those_in_the_padding_dropped():
+    placement = Placement.of((320, 160), (320, 320), "letterbox")  # padded by 80 above and below
+    boxes = np.array([[-20, 60, 50, 400], [100, 0, 200, 79]], np.float32)
+    raw = raw_output("boxes-scores", boxes, np.array([0.9, 0.8]), np.array([0, 1]))
+    (found,) = processor_of("boxes-scores").postprocess(
+        {"output0": raw[None]}, (placement,), YoloOptions()
+    )
+    np.testing.assert_allclose(found.xyxy, [[0, 0, 50, 160]], atol=1e-3)
+
+
+def test_fp16_outputs_are_read():
+    raw = raw_output("boxes-scores", np.array([[10, 10, 60, 60]]), np.array([0.9]), np.array([1]))
+    (found,) = processor_of("boxes-scores").postprocess(
+        {"output0": raw[None].astype(np.float16)}, (SQUARE,), YoloOptions()
+    )
+    assert found.labels == ("b",)
+    assert found.confidence.dtype == np.float32
+
+
+def test_a_batch_keeps_its_order(make, picture):
+    processor = make(YoloProcessor, (None, 7, BOXES))
+    feeds, context = processor.preprocess([picture, picture[:30]], YoloOptions())
+    assert feeds["images"].shape == (2, 3, 320, 320)
+    one = raw_output("boxes-scores", np.array([[0, 100, 320, 200]]), np.array([0.9]), np.array([1]))
+    none = np.zeros_like(one)
+    results = processor.postprocess({"output0": np.stack([none, one])}, context, YoloOptions())
+    assert [len(found) for found in results] == [0, 1]
+    assert [found.image_size for found in results] == [(90, 60), (90, 30)]
+
+
+def test_without_labels_the_class_id_is_the_label(make):
+    processor = make(YoloProcessor, (None, 7, BOXES), labels=())
+    raw = raw_output("boxes-scores", np.array([[10, 10, 60, 60]]), np.array([0.9]), np.array([2]))
+    assert processor.postprocess({"output0": raw[None]}, (SQUARE,), YoloOptions())[0].labels == (
+        "2",
+    )
+
+
+@pytest.mark.parametrize("class_id", [3, -1, 1e30, np.inf])
+def test_a_class_id_without_a_label_is_an_error(class_id):
+    raw = np.zeros((1, BOXES, 6), np.float32)
+    raw[0, 0] = [10, 10, 60, 60, 0.9, class_id]
+    with pytest.raises(InvalidModel, match="3 labels"):
+        processor_of("end-to-end").postprocess({"output0": raw}, (SQUARE,), YoloOptions())
+
+
+@pytest.mark.parametrize(
+    ("output", "labels", "layout"),
+    [
+        ((1, 84, 8400), 80, "boxes-scores"),
+        ((None, 84, None), 80, "boxes-scores"),
+        ((1, 25200, 85), 80, "objectness"),
+        ((1, 300, 6), 80, "end-to-end"),
+        ((1, 84, 8400), 0, "boxes-scores"),
+        ((1, 25200, 85), 0, "objectness"),
+        ((1, 5, 8400), 1, "boxes-scores"),
+    ],
+)
+def test_the_layout_follows_from_the_shape(make, output, labels, layout):
+    processor = make(YoloProcessor, output, labels=tuple(map(str, range(labels))))
+    assert processor._layout == layout
+
+
+@pytest.mark.parametrize(
+    ("output", "labels"), [((1, 300, 6), 1), (None, 80), ((None, None, None), 3)]
+)
+def test_an_ambiguous_layout_is_an_error_with_the_line_to_write(make, output, labels):
+    names = tuple(map(str, range(labels)))
+    with pytest.raises(InvalidModel, match=r'"settings": \{"layout": "end-to-end"\}'):
+        make(YoloProcessor, output, labels=names)
+    processor = make(YoloProcessor, output, labels=names, settings={"layout": "end-to-end"})
+    assert processor._layout == "end-to-end"
+
+
+@pytest.mark.parametrize("output", [(1, 116, 8400), (1, 3), (1, 56, 8400), (1, 4, 80, 80)])
+def test_an_output_that_fits_no_layout_is_an_error(make, output):
+    with pytest.raises(InvalidModel, match="no output fits"):
+        make(YoloProcessor, output)
+
+
+def test_an_output_that_contradicts_the_graph_is_an_error(make):
+    processor = make(YoloProcessor, (None, 7, None))
+    for shape in [(1, 8, 100), (2, 7, 100), (1, 7)]:
+        with pytest.raises(InvalidModel, match="shape"):
+            processor.postprocess(
+                {"output0": np.zeros(shape, np.float32)}, (SQUARE,), YoloOptions()
+            )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"layuot": "objectness"}, "did you mean 'layout'"),
+        ({"layout": "yolov8"}, "one of boxes-scores"),
+        ({"imgsz": "320"}, "height, width"),
+        ({"imgsz": [320, 0]}, "height, width"),
+        ({"imgsz": True}, "height, width"),
+        ({"imgsz": 330}, 'set "imgsz": 320'),
+        ({"stride": 0}, "above 0"),
+        ({"resize": "crop"}, "letterbox"),
+        ({"layout": ["boxes-scores"]}, "one of"),
+    ],
+)
+def test_a_wrong_setting_is_an_error_that_names_it(make, settings, words):
+    with pytest.raises(InvalidModel, match=words):
+        make(YoloProcessor, (None, 7, None), settings=settings, image=(None, 3, None, None))
+
+
+def test_the_input_size_comes_from_the_graph_then_the_settings_then_640(make, picture):
+    def size(image, **settings):
+        processor = make(YoloProcessor, (None, 7, None), settings=settings, image=image)
+        return processor.preprocess([picture], YoloOptions())[0]["images"].shape[2:]
+
+    assert size((1, 3, 256, 320)) == (256, 320)
+    assert size((1, 3, None, None), imgsz=[96, 128]) == (96, 128)
+    assert size((1, 3, 64, None), imgsz=[64, 128]) == (64, 128)
+    assert size(None) == (640, 640)
+    with pytest.raises(InvalidModel, match="imgsz"):
+        size((1, 3, 256, 320), imgsz=640)
+
+
+@pytest.mark.parametrize("image", [(1, 1, 320, 320), (1, 320, 320, 3), (1, 3, 320)])
+def test_an_input_that_takes_no_rgb_planes_is_an_error(make, image):
+    with pytest.raises(InvalidModel, match="expected an input"):
+        make(YoloProcessor, (None, 7, None), image=image)
+
+
+def test_stretching_maps_back_too(make):
+    processor = make(YoloProcessor, (None, 7, BOXES), settings={"resize": "stretch"})
+    pixels = np.zeros((100, 640, 3), np.uint8)
+    _, context = processor.preprocess([pixels], YoloOptions())
+    raw = raw_output(
+        "boxes-scores", np.array([[160, 160, 320, 320]]), np.array([0.9]), np.array([0])
+    )
+    (found,) = processor.postprocess({"output0": raw[None]}, context, YoloOptions())
+    np.testing.assert_allclose(found.xyxy, [[320, 50, 640, 100]])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"confidence": -0.1},
+        {"confidence": 1.5},
+        {"confidence": float("nan")},
+        {"iou": 2},
+        {"max_detections": 0},
+        {"confidnce": 0.5},
+        {"color_format": "gbr"},
+    ],
+)
+def test_an_option_out_of_range_is_an_error_that_names_it(options):
+    with pytest.raises(InvalidArgument, match=next(iter(options))):
+        build_options(YoloOptions, options, "predict")
+
+
+def test_options_are_built_from_what_callers_write():
+    assert build_options(YoloOptions, {"classes": ["a", 2]}, "predict").classes == ("a", 2)
+    assert build_options(YoloOptions, {"classes": "a"}, "predict").classes == "a"
+    assert build_options(YoloOptions, {"confidence": "0.5"}, "predict").confidence == 0.5
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"), [(("aa",), "did you mean 'a'|has 0 a"), ((3,), "id 3"), ((-1,), "id -1")]
+)
+def test_a_class_the_model_does_not_have_is_an_error(classes, words):
+    with pytest.raises(InvalidArgument, match=words):
+        detect("boxes-scores", np.empty((0, 4)), [], [], classes=classes)
