@@ -1,0 +1,125 @@
+"""A loaded torch program as core's session: numpy arrays in, numpy arrays out.
+
+Knows nothing of files or of kinds of programs: `loading` gives it a function from tensors to named
+tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from inference_core.errors import ModelClosed
+from inference_core.session import TensorSpec
+
+if TYPE_CHECKING:
+    Program = Callable[[Sequence[Any]], list[tuple[str, torch.Tensor]]]
+
+
+class TorchSession:
+    """One program on one device.
+
+    `predict` takes and returns what `inputs` and `outputs` declare, in whatever precision the program
+    computes: with `precision="fp16"` a float32 model still takes and returns float32 arrays.
+
+    Attributes:
+        inputs: tensors to give, in the program's order.
+        outputs: tensors that come back; empty where the program doesn't say (TorchScript that
+            returns a list or a dict, Python modules).
+        metadata: what the file says of itself.
+        device: where the weights are, as torch says.
+        thread_safe: whether several threads may predict at once.
+        compute: dtype that floating inputs are turned into; None leaves them as they are.
+    """
+
+    task: str | None = None
+    device_arrays: str | None = None
+
+    def __init__(
+        self,
+        program: Program,
+        inputs: tuple[TensorSpec, ...],
+        outputs: tuple[TensorSpec, ...],
+        metadata: Mapping[str, str],
+        device: str,
+        thread_safe: bool,
+        compute: torch.dtype | None,
+    ) -> None:
+        self._program: Program | None = program
+        self.inputs, self.outputs, self.metadata = inputs, outputs, metadata
+        self.device, self.thread_safe, self.compute = device, thread_safe, compute
+        self._device = torch.device(device)
+        self._returned = {spec.name: _numpy_side(spec.dtype) for spec in outputs}
+
+    def predict(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Arrays by output name.
+
+        Args:
+            inputs: arrays by input name, of the shapes and dtypes that `inputs` declares.
+
+        Raises:
+            ModelClosed: `close` was called.
+            RuntimeError, AssertionError: torch refused the inputs.
+        """
+        program = self._program
+        if program is None:
+            raise ModelClosed("this torch session is closed")
+        with torch.inference_mode():
+            tensors = [self._tensor(inputs[spec.name], spec) for spec in self.inputs]
+            return {name: self._array(name, tensor) for name, tensor in program(tensors)}
+
+    def close(self) -> None:
+        """Let go of the program and give its GPU memory back. Calling it again does nothing."""
+        if self._program is None:
+            return
+        self._program = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _tensor(self, array: np.ndarray, spec: TensorSpec) -> torch.Tensor:
+        tensor = torch.from_numpy(_writable(array))
+        dtype = torch.bfloat16 if spec.dtype == "bfloat16" else None
+        if self.compute is not None and tensor.is_floating_point():
+            dtype = self.compute
+        return tensor.to(self._device, dtype)
+
+    def _array(self, name: str, tensor: torch.Tensor) -> np.ndarray:
+        if tensor.is_floating_point():
+            wanted = self._returned.get(name)
+            if wanted is None and tensor.dtype == torch.bfloat16:
+                wanted = torch.float32
+            if wanted is not None and wanted != tensor.dtype:
+                tensor = tensor.to(wanted)
+        array: np.ndarray = tensor.resolve_conj().resolve_neg().cpu().numpy()
+        return array
+
+
+def _numpy_side(dtype: str) -> torch.dtype | None:
+    """What an output declared as `dtype` is turned into: float32 for bfloat16, which numpy lacks."""
+    if dtype == "bfloat16" or dtype.startswith("float8"):
+        return torch.float32
+    return getattr(torch, dtype, None)
+
+
+class _Holder:
+    """Offers an array's memory as writable, and keeps the array alive."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        pointer = array.__array_interface__["data"][0]
+        self.__array_interface__ = {**array.__array_interface__, "data": (pointer, False)}
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """The array in a form that torch takes, without a copy where it can.
+
+    torch warns of read-only memory, once per process, because it could be written through the tensor.
+    Programs don't write to their inputs (`loading` gives those that do a copy).
+    """
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if any(stride < 0 for stride in array.strides):
+        array = np.ascontiguousarray(array)
+    return array if array.flags.writeable else np.asarray(_Holder(array))
