@@ -1,0 +1,233 @@
+"""The project's sessions: lint, typing, wheels, the tests of each distribution, the demo.
+
+Sessions are derived from the folders: every plugins/NAME with a pyproject.toml gets its
+`tests-NAME` and is linted, typed and built, without a line here. Distributions are installed from
+wheels that the session `wheels` builds into dist/, always by path: a bare name could be a
+stranger's. What the tests of a distribution need stands in its tests/requirements.txt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = False
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+CONSTRAINTS = ROOT / "constraints.txt"
+DEMO_PICTURE = ROOT / "inference-demo.png"
+# The smallest set that runs the bundled model.
+DEMO = ("inference-core", "inference-onnx[cpu]", "inference-vision")
+
+NO_CPU_TORCH = (
+    "for the torch in constraints.txt pip would install CUDA packages here, for its index offers no "
+    "CPU build. Point PIP_INDEX_URL or PIP_EXTRA_INDEX_URL at one that does."
+)
+
+# One thread per library: the pools of several runtimes fight on few cores.
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+# A developer's own configuration must not decide a test.
+PLAIN = {name: None for name in os.environ if name.startswith("INFERENCE_")}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One folder with a pyproject.toml of ours."""
+
+    folder: Path
+    name: str
+    version: str
+    needs: tuple[str, ...]
+
+    @property
+    def short(self) -> str:
+        """The name as sessions carry it: "core", "onnx", …"""
+        return self.name.removeprefix("inference-")
+
+    @property
+    def wheel(self) -> Path:
+        """The wheel that the session `wheels` builds."""
+        return DIST / f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+
+    @property
+    def sdist(self) -> Path:
+        """The source archive that the session `wheels` builds."""
+        return DIST / f"{self.name.replace('-', '_')}-{self.version}.tar.gz"
+
+    @property
+    def tests(self) -> Path:
+        """The folder of its own tests."""
+        return self.folder / "tests"
+
+    @property
+    def requirements(self) -> Path:
+        """What its tests need, pytest included."""
+        return self.tests / "requirements.txt"
+
+
+def _read(folder: Path) -> Distribution:
+    table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needs = tuple(_name(each) for each in table.get("dependencies", []))
+    return Distribution(folder, table["name"], table["version"], needs)
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0].lower()
+
+
+TESTS = ROOT / "tests"
+REQUIREMENTS = TESTS / "requirements.txt"
+FOLDERS = (ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml")))
+DISTRIBUTIONS = {each.name: each for each in map(_read, FOLDERS)}
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting of everything."""
+    session.install("-c", str(CONSTRAINTS), "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(requires=["wheels"])
+def typing(session: nox.Session) -> None:
+    """Check the types of each distribution, strictly, against the installed others."""
+    # torch is `Any` to the type checker (pyproject.toml), so nobody has to download it for this.
+    light = [name for name, each in DISTRIBUTIONS.items() if "torch" not in each.needs]
+    _install(session, light)
+    session.install(
+        "--no-deps", *(str(each.wheel) for each in DISTRIBUTIONS.values() if each.name not in light)
+    )
+    session.install("-c", str(CONSTRAINTS), "mypy")
+    for each in DISTRIBUTIONS.values():
+        session.run("mypy", "--strict", str((each.folder / "src").relative_to(ROOT)))
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build a wheel and a source archive of every distribution into dist/, and check them."""
+    session.install("-c", str(CONSTRAINTS), "build", "hatchling", "twine")
+    if DIST.exists():
+        shutil.rmtree(DIST)
+    for each in DISTRIBUTIONS.values():
+        # Without isolation: hatchling is here already, once for all of them.
+        build = ("python", "-m", "build", "--no-isolation", "--outdir", str(DIST))
+        session.run(*build, str(each.folder), silent=True)
+    archives = [str(each.sdist) for each in DISTRIBUTIONS.values()]
+    built = [str(each.wheel) for each in DISTRIBUTIONS.values()]
+    session.run("twine", "check", "--strict", *built, *archives, silent=True)
+    session.run("python", str(ROOT / "tools" / "check_wheels.py"), *built)
+
+
+def _tests_of(distribution: Distribution) -> None:
+    """Register the session that tests one distribution in an environment of its own."""
+
+    def session_of_one(session: nox.Session) -> None:
+        names = [distribution.name, *_ours_in(distribution.requirements)]
+        if _needs_torch(names) and not _cpu_torch(session):
+            session.skip(NO_CPU_TORCH)
+        _install(session, names, distribution.requirements)
+        _pytest(session, distribution.tests)
+
+    session_of_one.__doc__ = f"Test {distribution.name} with nothing but what it needs."
+    nox.session(session_of_one, name=f"tests-{distribution.short}", requires=["wheels"])
+
+
+for _distribution in DISTRIBUTIONS.values():
+    _tests_of(_distribution)
+
+
+@nox.session(requires=["wheels"])
+def tests(session: nox.Session) -> None:
+    """Test what crosses distributions, with all of them installed."""
+    names = _installable(session)
+    _install(session, [*names, *_ours_in(REQUIREMENTS)], REQUIREMENTS)
+    _pytest(session, TESTS)
+
+
+@nox.session(python=["3.12", "3.13"], requires=["wheels"], default=False)
+def python(session: nox.Session) -> None:
+    """Run all tests on another Python, in one environment."""
+    chosen = [DISTRIBUTIONS[name] for name in _installable(session)]
+    files = [REQUIREMENTS, *(each.requirements for each in chosen)]
+    _install(session, [each.name for each in chosen], *files)
+    for folder in (*(each.tests for each in chosen), TESTS):
+        _pytest(session, folder)
+
+
+@nox.session(requires=["wheels"])
+def demo(session: nox.Session) -> None:
+    """Install the smallest useful set from wheels and let the bundled model detect shapes."""
+    _install(session, DEMO)
+    session.run("infer", "demo", "--save", str(DEMO_PICTURE), *session.posargs, env=PLAIN)
+
+
+def _installable(session: nox.Session) -> list[str]:
+    """All distributions, or all but those that need torch where there is no CPU build of it."""
+    if _cpu_torch(session):
+        return list(DISTRIBUTIONS)
+    session.warn(f"going on without what needs torch: {NO_CPU_TORCH}")
+    return [name for name in DISTRIBUTIONS if not _needs_torch([name])]
+
+
+def _needs_torch(names: Iterable[str]) -> bool:
+    return any("torch" in DISTRIBUTIONS[_name(name)].needs for name in names)
+
+
+def _cpu_torch(session: nox.Session) -> bool:
+    """Whether pip would take a torch without CUDA packages; asked before gigabytes are fetched."""
+    report = Path(session.create_tmp()) / "torch.json"
+    dry_run = ("install", "--dry-run", "--ignore-installed", "--quiet", "--report", str(report))
+    session.run("python", "-m", "pip", *dry_run, "-c", str(CONSTRAINTS), "torch", silent=True)
+    planned = json.loads(report.read_text(encoding="utf-8"))["install"]
+    names = [each["metadata"]["name"].lower() for each in planned]
+    return not any(name.startswith(("nvidia-", "cuda-", "triton")) for name in names)
+
+
+def _ours_in(requirements: Path) -> list[str]:
+    """The distributions of ours, with their extras, that a requirements file names."""
+    if not requirements.is_file():
+        return []
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    words = (line.partition("#")[0].strip() for line in lines)
+    return [word for word in words if _name(word) in DISTRIBUTIONS]
+
+
+def _install(session: nox.Session, names: Iterable[str], *requirements: Path) -> None:
+    """Install core, these distributions of ours from their wheels, and requirements files.
+
+    Args:
+        session: whose environment.
+        names: with extras where wanted: "inference-onnx[cpu]".
+        requirements: files of what else is needed; one that doesn't exist needs nothing.
+    """
+    files = [path for path in requirements if path.is_file()]
+    extras: dict[str, set[str]] = {"inference-core": set()}
+    for name in (*names, *(each for path in files for each in _ours_in(path))):
+        wanted = name.partition("[")[2].rstrip("]")
+        extras.setdefault(_name(name), set()).update(filter(None, wanted.split(",")))
+    wheels_of = {name: str(DISTRIBUTIONS[name].wheel) for name in extras}
+    # pip keeps an installed version even if its wheel was built anew: replace it by force.
+    session.install("--no-deps", "--force-reinstall", *wheels_of.values())
+    ours = [
+        f"{wheels_of[name]}[{','.join(sorted(chosen))}]" if chosen else wheels_of[name]
+        for name, chosen in extras.items()
+    ]
+    others = [word for path in files for word in ("-r", str(path))]
+    session.install("-c", str(CONSTRAINTS), *ours, *others)
+
+
+def _pytest(session: nox.Session, folder: Path) -> None:
+    arguments = (str(folder.relative_to(ROOT)), "-m", "not gpu", *session.posargs)
+    session.run("pytest", *arguments, env={**PLAIN, **THREADS})
