@@ -82,6 +82,18 @@ def test_a_session_keeps_the_protocol_and_says_what_it_is(artifact, load):
     assert (session.device, session.task, session.device_arrays) == ("cpu", None, None)
 
 
+def test_several_outputs_keep_their_names(save, load):
+    tensors = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 3]) for n in "xba"]
+    nodes = [helper.make_node("Neg", ["x"], ["b"]), helper.make_node("Abs", ["x"], ["a"])]
+    graph = helper.make_graph(nodes, "graph", tensors[:1], tensors[1:])
+    opsets = [helper.make_opsetid("", 18)]
+    session = load(save(helper.make_model(graph, opset_imports=opsets, ir_version=10)))
+    result = session.run({"x": X})
+    assert list(result) == ["b", "a"]
+    np.testing.assert_array_equal(result["b"], -X)
+    np.testing.assert_array_equal(result["a"], X)
+
+
 def test_a_static_batch_is_reported(save, load):
     session = load(save(matmul(numpy_helper.from_array(WEIGHTS, "w"), shape=(4, 3))))
     assert session.inputs[0].shape == (4, 3)

@@ -12,11 +12,15 @@ from inference_core import InferenceError
 from inference_core.environment import Environment
 from inference_core.package import Artifact, Request
 from inference_onnx import artifact_check, plugin
-from inference_onnx.install_state import Install
+from inference_onnx.install_state import Install, find_install
 from inference_onnx.options import OnnxOptions
 from onnx import TensorProto, numpy_helper
 
 from .conftest import identity, matmul
+
+with_cpu_package = pytest.mark.skipif(
+    find_install().cuda, reason="about the CPU package of onnxruntime; the GPU package is installed"
+)
 
 WEIGHTS = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 GPU_INSTALL = Install(
@@ -177,6 +181,7 @@ def test_cuda_without_a_gpu_says_so(artifact, machine):
     assert reason.fix == 'device="cpu"'
 
 
+@with_cpu_package
 def test_cuda_with_only_the_cpu_package_names_the_gpu_package(artifact, gpu_machine):
     verdict = judge(artifact, gpu_machine, device="cuda")
     reason = reasons(verdict)["device"]
@@ -185,6 +190,7 @@ def test_cuda_with_only_the_cpu_package_names_the_gpu_package(artifact, gpu_mach
     assert "inference-onnx[gpu]" in reason.fix
 
 
+@with_cpu_package
 def test_with_a_gpu_but_the_cpu_package_the_cpu_is_taken(artifact, gpu_machine):
     assert judge(artifact, gpu_machine).device == "cpu"
 
@@ -242,6 +248,7 @@ def test_a_damaged_runtime_makes_the_verdict_broken(artifact, machine, monkeypat
     assert judge(artifact, machine).status == "broken"
 
 
+@with_cpu_package
 def test_the_silent_fallback_to_the_cpu_is_an_error(artifact, gpu_machine):
     with pytest.raises(InferenceError, match=r"model\.onnx can't be loaded: .*no CUDA in it"):
         plugin.load(artifact, gpu_machine, Request(device="cuda"))
@@ -279,6 +286,7 @@ def test_a_library_of_operators_that_is_not_there_is_an_error(artifact, load, tm
         load(artifact, custom_op_libraries=(tmp_path / "none.so",))
 
 
+@with_cpu_package
 def test_the_probe_reports_version_devices_and_facts(machine, gpu_machine):
     report = plugin.probe_environment(machine, False)
     assert report.runtime == "onnxruntime"
@@ -301,9 +309,9 @@ def test_the_deep_probe_reports_a_wrong_result_and_a_wrong_version(monkeypatch):
     assert [problem.code for problem in problems] == ["broken-install", "device"]
 
 
+@with_cpu_package
 def test_the_deep_probe_reports_a_device_that_fails():
     from inference_onnx import deep_probe
-    from inference_onnx.install_state import find_install
 
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         (problem,) = deep_probe.run_on_each(["cuda:0"], find_install())
