@@ -31,7 +31,8 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One NVIDIA GPU: index as NVML counts, memory in bytes, compute capability as "8.9"."""
+    """One NVIDIA GPU: index as CUDA numbers it for this process, memory in bytes (0 if it is shared
+    with the CPU), compute capability as "8.9"."""
 
     index: int
     name: str

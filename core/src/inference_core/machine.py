@@ -133,8 +133,10 @@ def _nvidia(problems: list[Reason]) -> tuple[str | None, str | None, tuple[Gpu, 
         # NVML gives 12040 for CUDA 12.4.
         number = pynvml.nvmlSystemGetCudaDriverVersion_v2()
         cuda = f"{number // 1000}.{number % 1000 // 10}"
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        uuids = [_text(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+        for index, position in enumerate(_visible(uuids, os.environ.get("CUDA_VISIBLE_DEVICES"))):
+            handle = handles[position]
             major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
             gpus.append(
                 Gpu(
@@ -149,6 +151,28 @@ def _nvidia(problems: list[Reason]) -> tuple[str | None, str | None, tuple[Gpu, 
     finally:
         pynvml.nvmlShutdown()
     return driver, cuda, tuple(gpus)
+
+
+def _visible(uuids: list[str], variable: str | None) -> list[int]:
+    """Positions of the GPUs that CUDA shows a program, in the order in which it numbers them.
+
+    Args:
+        uuids: UUID of each GPU, in the order of NVML.
+        variable: CUDA_VISIBLE_DEVICES: positions or (the start of) UUIDs, of which CUDA takes those
+            before the first that it can't find (CUDA C++ Programming Guide, environment variables).
+    """
+    if variable is None:
+        return list(range(len(uuids)))
+    visible = []
+    for word in (part.strip() for part in variable.split(",")):
+        if word.isdigit() and int(word) < len(uuids):
+            visible.append(int(word))
+            continue
+        matches = [i for i, uuid in enumerate(uuids) if word and uuid.startswith(word)]
+        if len(matches) != 1:
+            break
+        visible += matches
+    return visible
 
 
 def _gpu_memory(pynvml: object, handle: object) -> int:

@@ -87,6 +87,12 @@ def _missing(path: Path, text: str) -> ModelNotFound:
         command = install_command(catalog.BUNDLED_MODELS[text])
         return ModelNotFound(f"{text!r} comes with {catalog.BUNDLED_MODELS[text]}: {command}")
     shown = text if len(text) <= 200 else f"{text[:200]}…"
+    try:
+        path.stat()
+    except PermissionError as error:
+        return ModelNotFound(f"{shown} can't be opened: {error.strerror}")
+    except (OSError, ValueError):
+        pass  # what it is that's missing is told below
     looks_like_path = path.suffix or len(path.parts) > 1 or text.startswith((".", "~"))
     if not looks_like_path:
         known = {*discovery.names("sources"), *catalog.BUNDLED_MODELS}

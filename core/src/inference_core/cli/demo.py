@@ -32,9 +32,7 @@ def run(options: argparse.Namespace) -> int:
             print_json({"resolution": model.resolution.to_json(), **found})
             return 0
         print_resolution(model.resolution)
-        print(
-            f"\n{len(detections)} objects in {picture.name}, found by {model.backend} on {model.device}:"
-        )
+        print(f"\n{picture.name}: {len(detections)} objects, by {model.backend} on {model.device}")
         for detection in detections:
             print(f"  {detection}")
         print(f"\ndrawn in {target.absolute()}")
