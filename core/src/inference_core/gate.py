@@ -47,17 +47,26 @@ class Gate:
             self._active += 1
 
     def leave(self) -> None:
-        """Go out; let the next one in, or a waiting `close` go on."""
+        """Go out; let the next one in, or who waits for all to be out go on."""
         with self._lock:
             self._active -= 1
             if self._exclusive or self._closed:
                 self._changed.notify_all()
 
     def close(self) -> bool:
-        """Let nobody in any more and wait until all are out. False if it was closed before."""
+        """Let nobody in any more. False if it was closed before."""
         with self._lock:
             first, self._closed = not self._closed, True
             self._changed.notify_all()
+            return first
+
+    def wait(self) -> None:
+        """Wait until all are out."""
+        with self._lock:
             while self._active:
                 self._changed.wait()
-            return first
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is let in any more."""
+        return self._closed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -45,6 +47,8 @@ class LoadedPart:
         self._gate = Gate(name, exclusive=not session.thread_safe)
         self._check = checker(self.graph.inputs)
         self._enter, self._leave = self._gate.enter, self._gate.leave
+        self._streams: weakref.WeakSet[HeldStream] = weakref.WeakSet()
+        self._streams_lock = threading.Lock()
         static = _static_batch(self.graph)
         self.batch = (static, static) if static else batch or (1, None)
 
@@ -97,8 +101,13 @@ class LoadedPart:
         try:
             result = self._predict(self.session, inputs, options)
             if options.get("stream"):
+                stream = HeldStream(result, self)
                 streaming = True
-                return HeldStream(result, self)
+                with self._streams_lock:
+                    self._streams.add(stream)
+                if self._gate.closed:  # by a thread that couldn't know of this stream yet
+                    stream.close()
+                return stream
             return result
         except InferenceError:
             raise
@@ -109,8 +118,18 @@ class LoadedPart:
                 self._leave()
 
     def close(self) -> None:
-        """Wait for calls in flight, then close the session. Calling it again does nothing."""
-        if not self._gate.close():
+        """End open streams and wait for calls in flight, then close the session.
+
+        Calling it again does nothing. Streams are ended, not waited for: whoever closes the model
+        may be the one who would have to read them.
+        """
+        first = self._gate.close()
+        with self._streams_lock:
+            streams = list(self._streams)
+        for stream in streams:
+            stream.close()
+        self._gate.wait()
+        if not first:
             return
         try:
             self.session.close()
@@ -126,6 +145,8 @@ class HeldStream:
     def __init__(self, stream: Stream, part: LoadedPart) -> None:
         self._part = part
         self._open = False
+        # `close` may come from another thread, and waits for the piece that is being made.
+        self._lock = threading.RLock()
         if not hasattr(stream, "__next__") or not hasattr(stream, "close"):
             kind = type(stream).__name__
             raise PluginError(
@@ -139,29 +160,40 @@ class HeldStream:
         return self
 
     def __next__(self) -> Any:
-        if not self._open:
-            raise StopIteration
-        try:
-            return next(self._stream)
-        except StopIteration:
-            self.close()
-            raise
-        except InferenceError:
-            self.close()
-            raise
-        except (Exception, SystemExit) as error:  # a plugin may raise anything
-            self.close()
-            part = self._part
-            raise part._backend.error("predict", error, f"streaming from {part._name}") from error
+        with self._lock:
+            if not self._open:
+                raise StopIteration
+            try:
+                return next(self._stream)
+            except (StopIteration, InferenceError):
+                self.close()
+                raise
+            except (Exception, SystemExit) as error:  # a plugin may raise anything
+                self.close()
+                raise self._error(error) from error
 
     def close(self) -> None:
-        """Stop the stream and give the session free. Calling it again does nothing."""
-        if self._open:
+        """Stop the stream and give the session free. Calling it again does nothing.
+
+        Raises:
+            PluginError: the backend's stream raised while it was closed.
+        """
+        with self._lock:
+            if not self._open:
+                return
             self._open = False
             try:
                 self._stream.close()
+            except InferenceError:
+                raise
+            except (Exception, SystemExit) as error:  # a plugin may raise anything
+                raise self._error(error) from error
             finally:
                 self._part._leave()
+
+    def _error(self, error: BaseException) -> PluginError:
+        part = self._part
+        return part._backend.error("predict", error, f"streaming from {part._name}")
 
     def __enter__(self) -> HeldStream:
         return self

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inference_core.arguments import build_options
-from inference_core.errors import InferenceError, InvalidArgument, InvalidInput
+from inference_core.errors import InferenceError, InvalidArgument, InvalidInput, PluginError
 from inference_core.loaded_part import LoadedPart
 from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import MultiPartProcessor, Processor
@@ -131,19 +131,20 @@ class Model:
         Raises:
             InvalidArgument: at once, for an option that doesn't exist or a wrong value.
         """
-        if isinstance(inputs, (str, bytes, Path, Mapping)):
+        single = isinstance(inputs, (str, bytes, Path, Mapping))
+        if single or not isinstance(inputs, Iterable):
             raise InvalidArgument(
                 f"stream takes several inputs, such as a list; not {type(inputs).__name__}"
             )
         from inference_core.streaming import pipelined
 
         if self._processor is not None and not self._multi_part:
-            typed, processor, part = self._options(options), self._processor, self._part(None)
+            typed, part = self._options(options), self._part(None)
             return pipelined(
                 inputs,
-                lambda value: processor.preprocess([value], typed),
+                lambda value: self._step("preprocess", [value], typed),
                 lambda prepared: (part.run_batch(prepared[0], 1), prepared[1]),
-                lambda ran: processor.postprocess(ran[0], ran[1], typed)[0],
+                lambda ran: self._step("postprocess", ran[0], ran[1], typed)[0],
             )
         if self._processor is not None:
             self._options(options)
@@ -158,7 +159,7 @@ class Model:
         """
         if not hasattr(self._processor, "encode"):
             raise InvalidArgument(f"{self.package.name} has no reusable encoding")
-        return self._processor.encode(value, self._options(options), self._runs())
+        return self._step("encode", value, self._options(options), self._runs())
 
     def close(self) -> None:
         """Wait for calls in flight and free everything. Calling it again does nothing."""
@@ -182,12 +183,24 @@ class Model:
         return f"<Model {self.package.name}: {task}, {self.artifact} on {self.backend} ({self.device})>"
 
     def _results(self, batch: list[Any], typed: Any) -> Any:
-        processor = self._processor
         if self._multi_part:
-            return processor.run(batch, typed, self._runs())
-        feeds, context = processor.preprocess(batch, typed)
+            return self._step("run", batch, typed, self._runs())
+        feeds, context = self._step("preprocess", batch, typed)
         outputs = self._part(None).run_batch(feeds, len(batch))
-        return processor.postprocess(outputs, context, typed)
+        return self._step("postprocess", outputs, context, typed)
+
+    def _step(self, name: str, *arguments: Any) -> Any:
+        """One of the processor's functions; what it raises by mistake becomes a `PluginError`."""
+        try:
+            return getattr(self._processor, name)(*arguments)
+        except InferenceError:
+            raise
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
+            assert self.package.processor is not None
+            raise PluginError(
+                f"{name} of processor {self.package.processor.name!r} raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def _without_processor(self, inputs: Any, options: Mapping[str, Any]) -> Any:
         part = self._part(None)

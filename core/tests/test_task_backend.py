@@ -1,0 +1,115 @@
+"""Task backends: a call takes the task's input, a stream holds the session until its end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from inference_core import AutoModel, InferenceError, ModelClosed, PluginError
+
+
+@pytest.fixture(params=["story.txt", "unsafe.txt"])
+def model(telling, request):
+    loaded = AutoModel.from_pretrained(telling(request.param))
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def unsafe(telling):
+    loaded = AutoModel.from_pretrained(telling("unsafe.txt"))
+    yield loaded
+    loaded.close()
+
+
+def session(model):
+    return model._single.session
+
+
+def test_a_call_passes_the_input_and_its_options(model):
+    assert model("once upon") == "ONCE UPON"
+    assert model(["a", "b"]) == ["A", "B"]
+    assert model.task == "telling"
+
+
+def test_an_exception_of_a_call_becomes_a_plugin_error(model):
+    with pytest.raises(PluginError, match="LookupError: no such story"):
+        model("raise")
+    assert model("still") == "STILL"
+
+
+def test_a_stream_gives_piece_by_piece(model):
+    assert list(model("a b c", stream=True)) == ["a", "b", "c"]
+    assert session(model).log == ["stream ended"]
+    assert model("after") == "AFTER"
+
+
+def test_closing_a_stream_ends_it_and_frees_the_session(model):
+    stream = model("a b c", stream=True)
+    assert next(stream) == "a"
+    stream.close()
+    stream.close()
+    assert session(model).log == ["stream ended"]
+    assert list(stream) == []
+    assert model("after") == "AFTER"
+
+
+def test_a_stream_is_a_context_manager(model):
+    with model("a b c", stream=True) as stream:
+        assert next(stream) == "a"
+    assert session(model).log == ["stream ended"]
+
+
+def test_leaving_the_loop_over_a_stream_frees_the_session(unsafe):
+    for word in unsafe("a b c", stream=True):
+        assert word == "a"
+        break
+    assert unsafe("after") == "AFTER"
+
+
+def test_an_error_in_a_stream_becomes_a_plugin_error_and_frees_the_session(model):
+    stream = model("a raise b", stream=True)
+    assert next(stream) == "a"
+    with pytest.raises(PluginError, match="streaming from story.*LookupError"):
+        next(stream)
+    assert list(stream) == []
+    assert model("after") == "AFTER"
+
+
+def test_a_stream_that_is_no_stream_is_refused_and_frees_the_session(model):
+    with pytest.raises(PluginError, match=r"returned list for stream=True"):
+        model("no stream", stream=True)
+    assert model("after") == "AFTER"
+
+
+def test_an_open_stream_keeps_other_threads_waiting(unsafe):
+    stream = unsafe("a b", stream=True)
+    next(stream)
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(unsafe("other")))
+    thread.start()
+    thread.join(0.1)
+    assert thread.is_alive()
+    stream.close()
+    thread.join(10)
+    assert answers == ["OTHER"]
+
+
+def test_a_call_beside_an_own_open_stream_is_an_error_not_a_deadlock(unsafe):
+    stream = unsafe("a b", stream=True)
+    with pytest.raises(InferenceError, match="still open in this thread"):
+        unsafe("other")
+    assert list(stream) == ["a", "b"]
+
+
+def test_closing_the_model_ends_its_open_streams(model):
+    stream = model("a b c", stream=True)
+    next(stream)
+    closing = threading.Thread(target=model.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive(), "close() waits for a stream that nobody reads"
+    assert session(model).log == ["stream ended", "closed"]
+    assert list(stream) == []
+    with pytest.raises(ModelClosed):
+        model("after")
