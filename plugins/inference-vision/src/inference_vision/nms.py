@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 256
+BLOCK = 128
 
 
 def non_maximum_suppression(
@@ -36,39 +36,33 @@ def non_maximum_suppression(
         max_detections: at most so many stay.
     """
     order = np.argsort(-scores, kind="stable")
-    corners = boxes.astype(np.float64)  # the area of a finite float32 box can't overflow it
-    classes = np.zeros_like(class_ids) if class_agnostic else class_ids
+    x1, y1, x2, y2 = boxes.T.astype(
+        np.float64
+    )  # the area of a finite float32 box can't overflow it
+    area = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
+
+    def overlapping(left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which boxes of `left` (rows) and `right` (columns) compete and overlap too much."""
+        column = left[:, None]
+        width = np.minimum(x2[column], x2[right]) - np.maximum(x1[column], x1[right])
+        height = np.minimum(y2[column], y2[right]) - np.maximum(y1[column], y1[right])
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        # Multiplied instead of divided: two boxes without area have no union to divide by.
+        above = shared > iou * (area[column] + area[right] - shared)
+        if not class_agnostic:
+            above &= class_ids[column] == class_ids[right]
+        return np.asarray(above)
+
     kept = np.empty(0, np.intp)
     for start in range(0, len(order), BLOCK):
         block = order[start : start + BLOCK]
         if len(kept):
-            block = block[~_overlapping(corners, classes, kept, block, iou).any(axis=0)]
-        suppresses = np.triu(_overlapping(corners, classes, block, block, iou), k=1)
+            block = block[~overlapping(kept, block).any(axis=0)]
+        suppresses = np.triu(overlapping(block, block), k=1)
         kept = np.concatenate([kept, block[_survivors(suppresses)]])
         if len(kept) >= max_detections:
             break
     return kept[:max_detections]
-
-
-def _overlapping(
-    corners: NDArray[np.float64],
-    classes: NDArray[Any],
-    left: NDArray[np.intp],
-    right: NDArray[np.intp],
-    iou: float,
-) -> NDArray[np.bool_]:
-    """Which boxes of `left` (rows) and `right` (columns) overlap by more than `iou`."""
-    a, b = corners[left, None], corners[None, right]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.maximum(sides[..., 0], 0) * np.maximum(sides[..., 1], 0)
-    # Multiplied instead of divided: two boxes without area have no union to divide by.
-    above = shared > iou * (_area(a) + _area(b) - shared)
-    return np.asarray(above & (classes[left, None] == classes[None, right]))
-
-
-def _area(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    sides = np.maximum(corners[..., 2:] - corners[..., :2], 0)
-    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def _survivors(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
