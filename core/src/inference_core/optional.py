@@ -6,7 +6,6 @@ import importlib
 from typing import Any
 
 from inference_core.errors import InferenceError
-from inference_core.install import install_command
 
 
 def import_optional(module: str, distribution: str, what_for: str) -> Any:
@@ -21,5 +20,7 @@ def import_optional(module: str, distribution: str, what_for: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise
+        from inference_core.install import install_command
+
         command = install_command(distribution)
         raise InferenceError(f"{what_for} needs {distribution}; install it: {command}") from error
