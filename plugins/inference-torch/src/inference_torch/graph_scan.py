@@ -51,6 +51,13 @@ _EXPRESSION_NODES = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.operator, ast.unaryop,
     ast.boolop, ast.cmpop, ast.expr_context, ast.keyword,
 )  # fmt: skip
+_BY_NAME = (
+    "tensor_values",
+    "sym_int_values",
+    "sym_bool_values",
+    "sym_float_values",
+    "range_constraints",
+)
 _TREES = (None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict")
 
 
@@ -75,16 +82,25 @@ def _walk(value: Any) -> Iterator[tuple[object, str]]:
             yield from _walk(entry)
     elif isinstance(value, dict):
         for key, entry in value.items():
-            # The texts under "metadata" are notes: torch looks names up in them, and runs nothing.
-            if key == "metadata" and isinstance(entry, dict):
-                continue
-            if (rule := _RULES.get(key)) is not None and (why := rule(entry)):
-                yield entry, why
-            yield from _walk(entry)
+            if key in _BY_NAME and isinstance(entry, dict):
+                yield from _walk(list(entry.values()))  # its keys are the model's names, not fields
+            elif not _are_notes(key, entry):
+                if (rule := _RULES.get(key)) is not None and (why := rule(entry)):
+                    yield entry, why
+                yield from _walk(entry)
+
+
+def _are_notes(key: str, entry: Any) -> bool:
+    """Texts about a node or graph: torch looks names up in them, and runs nothing."""
+    return key == "metadata" and isinstance(entry, dict) and all(map(_is_text, entry.values()))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _name(value: Any) -> str | None:
-    if value is None or isinstance(value, dict) or value == "":
+    if value is None or value == "":
         return None
     fits = isinstance(value, str) and _NAME.fullmatch(value)
     return None if fits else "a name that isn't an identifier"
@@ -92,6 +108,10 @@ def _name(value: Any) -> str | None:
 
 def _names(value: Any) -> str | None:
     return next(filter(None, map(_name, value or [])), None)
+
+
+def _keys(value: Any) -> str | None:
+    return next(filter(None, map(_dotted, value or [])), None)
 
 
 def _dotted(value: Any) -> str | None:
@@ -181,6 +201,7 @@ _RULES = {
     "as_name": _name,
     "as_graph_name": _name,
     "forward_arg_names": _names,
+    "as_string_to_argument": _keys,
     "parameter_name": _dotted,
     "buffer_name": _dotted,
     "tensor_constant_name": _dotted,
