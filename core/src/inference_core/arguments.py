@@ -21,7 +21,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     )
     if not close:
         # "backend_type" for "backend": too long for the ratio, yet obvious to a person.
-        close = [word for word in known if len(word) > 3 and (word in name or name in word)][:1]
+        inside = (word for word in known if min(len(word), len(name)) > 3)
+        close = [word for word in inside if word in name or name in word][:1]
     match = next((word for word in known if close and word.lower() == close[0].lower()), None)
     return f"; did you mean {match!r}?" if match else ""
 

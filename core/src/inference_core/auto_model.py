@@ -152,7 +152,7 @@ def _package(model: str | os.PathLike[str], settings: Configuration) -> ModelPac
 def _mapping(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if options is None:
         return {}
-    if not isinstance(options, Mapping):
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
         raise InvalidArgument(f'options={options!r} must be a mapping such as {{"threads": 2}}')
     return options
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -45,6 +45,10 @@ class Backend:
         self.record = record
         self.kind: str = getattr(plugin, "KIND", "tensor")
         self.options: type[Any] | None = getattr(plugin, "OPTIONS", None)
+        if self.options is not None:
+            if not is_dataclass(self.options):
+                raise TypeError("its OPTIONS is no dataclass")
+            self.options()  # every option needs a default: most calls give none
         self._wrappers = wrappers
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
@@ -248,7 +252,12 @@ def _open(plugin: Plugin, wrappers: tuple[Plugin, ...]) -> Backend | Reason:
     # By identity, for entry points may give unhashable objects; the entry keeps them alive.
     key = tuple(id(each.value) for each in plugins)
     if key not in _opened:
-        _opened[key] = (plugins, _checked(plugin, wrappers))
+        try:
+            opened = _checked(plugin, wrappers)
+        except _ANY as error:  # attributes of a plugin may be computed, and raise anything
+            origin = plugin.record.origin
+            opened = Reason("error", f"{origin} is refused: {type(error).__name__}: {error}")
+        _opened[key] = (plugins, opened)
     return _opened[key][1]
 
 
@@ -272,10 +281,7 @@ def _checked(plugin: Plugin, wrappers: tuple[Plugin, ...]) -> Backend | Reason:
         return Reason(
             "error", f'{record.origin} states KIND = {value.KIND!r}; it is "tensor" or "task"'
         )
-    try:
-        return Backend(record, value, wrappers)
-    except Exception as error:  # noqa: BLE001 - pluggy inspects attributes, which may raise anything
-        return Reason("error", f"{record.origin} is refused: {type(error).__name__}: {error}")
+    return Backend(record, value, wrappers)
 
 
 def _class_reason(record: Record) -> Reason:

@@ -52,44 +52,58 @@ class Plugin:
     failure: Reason | None = None
 
 
-@functools.cache
 def records() -> tuple[Record, ...]:
-    """All plugins that metadata lists, sorted by kind, name and distribution. Imports none.
+    """All plugins that metadata lists, sorted by kind, name and distribution. Imports none."""
+    return _scan()[0]
 
-    The scan opens a file per installed distribution, so it is done once per process; `refresh()`
-    repeats it.
-    """
+
+def damaged() -> tuple[Reason, ...]:
+    """A problem for each distribution that has plugins of ours but whose metadata can't be read."""
+    return _scan()[1]
+
+
+@functools.cache
+def _scan() -> tuple[tuple[Record, ...], tuple[Reason, ...]]:
+    """What metadata lists, and what is wrong with it. A file is opened per installed distribution,
+    so this is done once per process; `refresh()` repeats it."""
     found: dict[tuple[str, str, str], Record] = {}
+    problems: list[Reason] = []
     for distribution in metadata.distributions():
-        text = _entry_points_text(distribution)
-        if "inference_core." not in text:
-            continue
         try:
+            if "inference_core." not in (distribution.read_text("entry_points.txt") or ""):
+                continue
             points = list(distribution.entry_points)
             name, version = distribution.metadata["Name"], distribution.metadata["Version"]
-        except Exception:  # noqa: BLE001 - one distribution's damaged metadata hides no other's
+            if not name:
+                raise ValueError("it states no name")
+        except Exception as error:  # noqa: BLE001 - one distribution's damage hides no other's
+            problems.append(_damage(distribution, error))
             continue
         for point in points:
             package, _, kind = point.group.partition(".")
             if package != "inference_core" or kind not in PLUGIN_KINDS:
                 continue
-            origin = normalised_name(str(name or "unnamed distribution"))
+            origin = normalised_name(str(name))
             record = Record(kind, point.name, point.value, origin, str(version or "unknown"))
             # A distribution that is on the path twice counts once: the first one, as for imports.
             found.setdefault((kind, point.name, record.distribution), record)
-    return tuple(sorted(found.values(), key=lambda r: (r.kind, r.name, r.distribution)))
+    listed = sorted(found.values(), key=lambda r: (r.kind, r.name, r.distribution))
+    return tuple(listed), tuple(problems)
 
 
-def _entry_points_text(distribution: metadata.Distribution) -> str:
-    try:
-        return distribution.read_text("entry_points.txt") or ""
-    except (OSError, UnicodeDecodeError):
-        return ""
+def _damage(distribution: metadata.Distribution, error: Exception) -> Reason:
+    # Its name may be what can't be read; importlib.metadata keeps the folder in `_path`.
+    where = getattr(distribution, "_path", "an unknown place")
+    return Reason(
+        "broken-install",
+        f"the metadata of the distribution in {where} can't be read: {type(error).__name__}: {error}",
+        "reinstall that distribution, or remove the folder",
+    )
 
 
 def refresh() -> None:
     """Forget what was found, so that plugins installed since then are seen."""
-    records.cache_clear()
+    _scan.cache_clear()
     _imported.cache_clear()
 
 

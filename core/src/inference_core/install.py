@@ -43,7 +43,14 @@ def install_command(*requirements: str) -> str:
 def foreign_cores() -> list[str]:
     """Versions of installed distributions called inference-core that aren't ours."""
     found = metadata.distributions(name="inference-core")
-    return sorted({d.version for d in found if not (d.version or "").startswith(EPOCH)})
+    return sorted({v for v in map(_version, found) if not v.startswith(EPOCH)})
+
+
+def _version(distribution: metadata.Distribution) -> str:
+    try:
+        return str(distribution.version or "of unknown version")
+    except Exception:  # noqa: BLE001 - what an interrupted uninstallation leaves may raise anything
+        return "of unknown version"
 
 
 @functools.cache

@@ -104,6 +104,8 @@ def read(folder: Path) -> ModelPackage:
 
 def _validated(path: Path) -> Manifest:
     try:
+        if not path.is_file():  # a pipe would never end
+            raise InvalidModel(f"{path} is no file")
         if path.stat().st_size > MAX_BYTES:
             raise InvalidModel(f"{path} is larger than {MAX_BYTES >> 20} MiB: that is no manifest")
         raw = path.read_bytes()
@@ -146,7 +148,7 @@ def _artifact(entry: ArtifactEntry, index: int, manifest: Path) -> Artifact:
     for role, path in parts.items():
         seen = facts_of(entry.format, path)
         if seen is not None:
-            facts[role] = seen.facts["model"]
+            facts[role] = seen.facts.get("model", {})
             precision, batch = precision or seen.precision, batch or seen.batch
     return Artifact(
         format=entry.format,
@@ -172,4 +174,6 @@ def _inside(folder: Path, name: str, where: str) -> Path:
         raise InvalidModel(f"{where}: {name!r} can't be found: {path}") from error
     if not real.is_relative_to(home):
         raise InvalidModel(f"{where}: {name!r} is a link that leads out of the package, to {real}")
+    if not (real.is_file() or real.is_dir()):
+        raise InvalidModel(f"{where}: {name!r} is neither a file nor a folder")
     return path

@@ -42,6 +42,11 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
                 f"{package.root}: recognise of processor {plugin.record.name!r} ({origin}) raised "
                 f"{type(error).__name__}: {error}"
             ) from error
+        if recognition is not None and not isinstance(recognition, Recognition):
+            raise InvalidModel(
+                f"{package.root}: recognise of processor {plugin.record.name!r} ({origin}) returned "
+                f"{type(recognition).__name__} instead of a Recognition"
+            )
         if recognition is not None:
             claims[plugin.record.name] = recognition
     if len(claims) > 1:

@@ -190,8 +190,12 @@ def _check_request(request: Request) -> None:
     size = request.batch_size
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
         raise InvalidArgument(f"batch_size={size!r} must be a whole number of at least 1")
-    if request.device is not None and not isinstance(request.device, str):
-        raise InvalidArgument(f"device={request.device!r} must be a str such as 'cpu' or 'cuda:0'")
+    for name, value, example in (
+        ("backend", request.backend, "'onnx'"),
+        ("device", request.device, "'cpu' or 'cuda:0'"),
+    ):
+        if value is not None and not isinstance(value, str):
+            raise InvalidArgument(f"{name}={value!r} must be a str such as {example}")
 
 
 def _bad_value(name: str, value: object, known: Sequence[str] | set[str]) -> InvalidArgument:
@@ -216,6 +220,8 @@ def _preference(argument: Sequence[str] | None, settings: Configuration) -> tupl
     if argument is not None:
         if isinstance(argument, str):
             raise InvalidArgument(f'preference is a list of names, such as ["{argument}"]')
+        if not isinstance(argument, Sequence) or not all(isinstance(n, str) for n in argument):
+            raise InvalidArgument(f"preference={argument!r} must be a list of names of backends")
         first, error, where = tuple(argument), InvalidArgument, "preference"
     elif variable:
         first, where = variable, "INFERENCE_PREFERENCE"
@@ -255,11 +261,14 @@ def _batch_reason(artifact: Artifact, batch_size: int | None) -> Reason | None:
     smallest, largest = artifact.batch
     if batch_size >= smallest and (largest is None or batch_size <= largest):
         return None
-    takes = f"exactly {smallest}" if smallest == largest else f"{smallest} to {largest}"
+    if largest is None:
+        takes = f"at least {smallest}"
+    else:
+        takes = f"exactly {smallest}" if smallest == largest else f"{smallest} to {largest}"
     return Reason(
         "batch",
         f"batch_size={batch_size} was asked for, and this artifact takes {takes} at once",
-        f"leave batch_size out: a longer list is split into batches of {largest}",
+        "leave batch_size out: a list is then split, or filled up, as the artifact takes it",
     )
 
 

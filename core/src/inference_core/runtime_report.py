@@ -144,7 +144,7 @@ def _report(deep: bool, timeout: float, others: bool) -> RuntimeReport:
     environment = machine.current()
     problems = list(environment.problems)
     settings = _settings(problems)
-    problems += discovery.unknown_names()
+    problems += [*discovery.damaged(), *discovery.unknown_names()]
     problems += [_foreign(version) for version in foreign_cores()]
     plugins = [
         _backend_state(record, each, environment) for record, each in open_backends(settings)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Code = Literal[
     "format",
@@ -29,6 +29,7 @@ Code = Literal[
 CODES: tuple[Code, ...] = get_args(Code)
 
 Status = Literal["accept", "reject", "broken"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,14 @@ class Verdict:
     reasons: tuple[Reason, ...] = ()
     device: str | None = None
 
+    def __post_init__(self) -> None:
+        # Checked here, where the author's own hook is on the traceback, and not where it is used.
+        if self.status not in STATUSES:
+            raise ValueError(f"unknown status {self.status!r}; it is one of {', '.join(STATUSES)}")
+        _check_tuple("Verdict.reasons", self.reasons, Reason)
+        if self.device is not None and not isinstance(self.device, str):
+            raise TypeError(f"Verdict.device must be a str, not {self.device!r}")
+
     @classmethod
     def accept(cls, device: str) -> Verdict:
         """Accept, and say where the model would run."""
@@ -102,3 +111,15 @@ class BackendReport:
     devices: tuple[str, ...] = ()
     facts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_tuple("BackendReport.devices", self.devices, str)
+        _check_tuple("BackendReport.problems", self.problems, Reason)
+        for name, value in self.facts.items():
+            if not isinstance(value, str):
+                _check_tuple(f"BackendReport.facts[{name!r}]", value, str)
+
+
+def _check_tuple(what: str, value: Any, kind: type) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(item, kind) for item in value):
+        raise TypeError(f"{what} must be a tuple of {kind.__name__}, not {value!r:.100}")

@@ -65,12 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the pipe has seen enough. Python would complain once more while flushing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # a file or folder of --save, --output or a picture that can't be used
+        return _failed(error, options.json, FAILED)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
-def _failed(error: InferenceError, as_json: bool, code: int) -> int:
+def _failed(error: Exception, as_json: bool, code: int) -> int:
     if as_json:
         print(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}))
     else:

@@ -36,6 +36,8 @@ def _files(text: str) -> list[Path]:
             return _pictures(path)
         if path.exists():
             return [path]
+    except InvalidInput:
+        raise
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{text[:200]!r} can't be opened: {error}") from error
     if not glob.has_magic(text):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import zlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
+from zipfile import BadZipFile
 
 from inference_core.auto_model import AutoModel
 from inference_core.cli.input_paths import expanded
@@ -65,9 +67,14 @@ def _read(model: Model, path: Path) -> Any:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise InvalidInput(f"{path} is one array without a name; save it with np.savez")
+        with arrays:
             return dict(arrays)
-    except (OSError, ValueError) as error:
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise InvalidInput(f"{path} can't be read as .npz: {error}") from error
 
 

@@ -78,10 +78,17 @@ def facts_of(format_name: str, path: Path) -> Artifact | None:
     reader = _FORMAT_READERS.get(format_name)
     if reader is None:
         return None
-    artifact = reader(path)
+    artifact = _readable(reader, path)
     if artifact.format != format_name:
         raise InvalidModel(f"{path} is stated to be {format_name} but is {artifact.format}")
     return artifact
+
+
+def _readable(reader: Callable[[Path], Artifact], path: Path) -> Artifact:
+    try:
+        return reader(path)
+    except OSError as error:
+        raise InvalidModel(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _from_installed(path: Path, settings: Configuration) -> ModelPackage | None:
@@ -123,15 +130,15 @@ def _file(path: Path) -> Artifact:
     if stated == "mediapipe-task":
         return Artifact("mediapipe-task", {"model": path})
     if stated == "safetensors":
-        return other_files.read_safetensors(path)
+        return _readable(other_files.read_safetensors, path)
     if stated in _FORMAT_READERS:
         if seen and seen != stated and not (_is_torch(seen) and _is_torch(stated)):
             raise InvalidModel(
                 f"{path} is named like {stated} but holds {seen}: rename it to what it is"
             )
-        return _FORMAT_READERS[stated](path)
+        return _readable(_FORMAT_READERS[stated], path)
     if seen:
-        return _FORMAT_READERS[seen](path)
+        return _readable(_FORMAT_READERS[seen], path)
     raise InvalidModel(
         f"{path} is no model that is known here ({_description(head)}); known suffixes are "
         f"{', '.join(_SUFFIX_FORMATS)}, and folders with a model.json"

@@ -38,6 +38,8 @@ def read(path: Path) -> ModelPackage:
 
 def _hugging_face_config(path: Path) -> dict[str, Any] | None:
     try:
+        if not path.is_file():  # a pipe would never end
+            raise InvalidModel(f"{path} is no file")
         if path.stat().st_size > _MAX_CONFIG:
             raise InvalidModel(f"{path} is larger than {_MAX_CONFIG >> 20} MiB: that is no config")
         config = json.loads(path.read_bytes())
@@ -48,9 +50,12 @@ def _hugging_face_config(path: Path) -> dict[str, Any] | None:
 
 
 def _transformers(path: Path, config: dict[str, Any]) -> Artifact:
+    architectures = config.get("architectures")
+    if not isinstance(architectures, list):
+        architectures = []
     facts = {
         "transformers.model_type": str(config.get("model_type", "")),
-        "transformers.architectures": tuple(map(str, config.get("architectures") or ())),
+        "transformers.architectures": tuple(map(str, architectures)),
         # Custom code in the folder, which only `allow_code=True` may run.
         "transformers.custom_code": "auto_map" in config,
     }

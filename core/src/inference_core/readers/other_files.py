@@ -138,7 +138,9 @@ def read_safetensors(path: Path) -> Artifact:
             weights[str(tensor["dtype"])] = (
                 weights.get(str(tensor["dtype"]), 0) + int(end) - int(begin)
             )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError
+    ) as error:  # fmt: skip
         raise InvalidModel(f"{path}: the safetensors header is damaged: {error}") from error
     dominant = max(weights, key=lambda dtype: weights[dtype], default="")
     return Artifact(
