@@ -288,6 +288,39 @@ def test_an_archive_of_two_layouts_is_refused() -> None:
     assert scan_archive(packed)
 
 
+@pytest.fixture
+def old_layout(small, tmp_path: Path) -> Path:
+    """What torch 2.7 wrote, as the loader of later releases documents it."""
+    from torch._export.serde.serialize import serialize
+
+    parts = serialize(torch.export.export(small, (torch.rand(1, 3, 8, 8),)))
+    path = tmp_path / "old.pt2"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("version", "8.20")
+        archive.writestr("serialized_exported_program.json", parts.exported_program)
+        archive.writestr("serialized_state_dict.pt", parts.state_dict)
+        archive.writestr("serialized_constants.pt", parts.constants)
+        archive.writestr("serialized_example_inputs.pt", parts.example_inputs)
+        archive.writestr("extra_files/config.txt", '{"task": "detect"}')
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")  # torch calls the layout deprecated
+def test_the_older_layout_loads(old_layout, judge, open_session, images) -> None:
+    assert judge(old_layout).status == "accept"
+    session = open_session(old_layout)
+    assert session.metadata == {"task": "detect"}
+    assert session.predict({"images": images[:1]})["output0"].shape == (1, 4)
+
+
+def test_canaries_in_the_older_layout_are_refused(
+    old_layout, rewrite, canary, judge, open_session
+) -> None:
+    for member in ("state_dict", "constants", "example_inputs"):
+        path = rewrite(old_layout, {f"serialized_{member}.pt": saved(Shells(canary))})
+        assert_refused(path, canary, judge, open_session)
+
+
 def test_the_built_in_globals_are_all_on_torchs_own_list() -> None:
     from torch._weights_only_unpickler import _get_allowed_globals
 

@@ -12,6 +12,7 @@ torch/fx/graph.py.
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -75,19 +76,22 @@ def scan_program(member: str, data: bytes) -> list[Finding]:
         return [Finding(member, "unreadable JSON", shortened(error))]
 
 
-def _walk(value: Any) -> Iterator[tuple[object, str]]:
+def _walk(program: Any) -> Iterator[tuple[object, str]]:
     """(what, why) for each entry, at any depth, that one of the rules refuses."""
-    if isinstance(value, list):
-        for entry in value:
-            yield from _walk(entry)
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            if key in _BY_NAME and isinstance(entry, dict):
-                yield from _walk(list(entry.values()))  # its keys are the model's names, not fields
-            elif not _are_notes(key, entry):
-                if (rule := _RULES.get(key)) is not None and (why := rule(entry)):
-                    yield entry, why
-                yield from _walk(entry)
+    waiting = [program]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(reversed(value))
+        elif isinstance(value, dict):
+            for key, entry in value.items():
+                if key in _BY_NAME and isinstance(entry, dict):
+                    waiting.extend(entry.values())  # its keys are the model's names, not fields
+                elif not _are_notes(key, entry):
+                    if (rule := _RULES.get(key)) is not None and (why := rule(entry)):
+                        yield entry, why
+                    if isinstance(entry, dict | list):
+                        waiting.append(entry)
 
 
 def _are_notes(key: str, entry: Any) -> bool:
@@ -133,12 +137,15 @@ def _target(value: Any) -> str | None:
 def _expression(value: Any) -> str | None:
     if not isinstance(value, str) or len(value) > 20_000:
         return "no expression, or too long a one"
+    return None if _is_plain(value) else "an expression that isn't plain arithmetic"
+
+
+@functools.lru_cache(maxsize=1024)  # a graph repeats its few sizes at every tensor
+def _is_plain(text: str) -> bool:
     try:
-        tree = ast.parse(value, mode="eval")
-        fits = all(map(_is_arithmetic, ast.walk(tree)))
+        return all(map(_is_arithmetic, ast.walk(ast.parse(text, mode="eval"))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        fits = False
-    return None if fits else "an expression that isn't plain arithmetic"
+        return False
 
 
 def _is_arithmetic(node: ast.AST) -> bool:

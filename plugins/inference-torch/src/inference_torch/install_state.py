@@ -22,8 +22,8 @@ from inference_core.verdict import Reason
 OLDEST = (2, 6)
 REQUIREMENT = "torch>=2.6"
 
-# The builds that PyTorch publishes, by the tag in their index, newest first.
-CUDA_BUILDS = ("13.0", "12.8", "12.6", "12.4", "12.1", "11.8")
+# CUDA releases that PyTorch publishes builds of OLDEST or later for, newest first.
+CUDA_BUILDS = ("13.0", "12.8", "12.6", "12.4", "11.8")
 
 
 @dataclass(frozen=True, slots=True)
