@@ -229,5 +229,7 @@ def _install(session: nox.Session, names: Iterable[str], *requirements: Path) ->
 
 
 def _pytest(session: nox.Session, folder: Path) -> None:
-    arguments = (str(folder.relative_to(ROOT)), "-m", "not gpu", *session.posargs)
+    # A test that hangs shows where and ends the run, instead of hanging whoever waits for it.
+    limit = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
+    arguments = (str(folder.relative_to(ROOT)), "-m", "not gpu", *limit, *session.posargs)
     session.run("pytest", *arguments, env={**PLAIN, **THREADS})

@@ -55,7 +55,7 @@ def problems_of_metadata(metadata: Message) -> list[str]:
     for requirement in metadata.get_all("Requires-Dist", []):
         ours = re.match(r"inference-[a-z-]+(?:\[[^]]*\])?\s*([^;]*)", requirement)
         if ours and set(ours[1].strip().split(",")) != PIN:
-            found.append(f"{requirement}: distributions of ours are pinned as {','.join(sorted(PIN, reverse=True))}")
+            found.append(f"{requirement}: ours are pinned as >=1!0.1,<1!1")
     return found
 
 
