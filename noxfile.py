@@ -21,6 +21,8 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.reuse_venv = "yes"
+# Not uv, even where it is installed: its environments have no pip, which sessions ask for its plans.
+nox.options.default_venv_backend = "virtualenv"
 nox.options.stop_on_first_error = False
 
 ROOT = Path(__file__).parent

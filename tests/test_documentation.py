@@ -1,9 +1,9 @@
 """The documentation is true: its samples run, its tables are complete, its links lead somewhere.
 
 Each document runs in a folder of its own that holds what samples name: `photo.jpg`, `photos/`,
-`model.onnx` (y = x, float32) and, for the torch plugin, `model.pt2`. Python blocks run in order and share their
-names; in console blocks every `infer` line runs and must end with 0. Other languages are shown only.
-A comment before a block says what else happens to it:
+`model.onnx` (y = x, float32) and, for the torch plugin, `model.pt2`. Python blocks run in order and
+share their names; in console blocks every `infer` line runs and must end with 0. Other languages are
+shown only. A comment before a block says what else happens to it:
 
     <!-- file: PATH -->         it is written to PATH and not run
     <!-- with the plugin -->    it runs in `test_the_backend_in_the_readme_works`, and not here
