@@ -17,7 +17,8 @@ class TensorSpec:
     Attributes:
         name: as the graph calls it.
         dtype: numpy's name ("float32", "int64", "bool"), "bfloat16" (given and returned as float32
-            arrays, numpy has no such type) or "str" (object arrays of str).
+            arrays, numpy has no such type), "str" (object arrays of str), or "any" where the file
+            doesn't say: any dtype is passed on.
         shape: one entry per axis, None where any size goes; None altogether if the rank is unknown.
     """
 

@@ -56,7 +56,7 @@ def checker(inputs: tuple[TensorSpec, ...]) -> Callable[[Mapping[str, Any]], Non
 def _dtype(spec: TensorSpec) -> np.dtype[Any] | None:
     try:
         return np.dtype(_STAND_INS.get(spec.dtype, spec.dtype))
-    except TypeError:  # float8 and the like: the runtime decides
+    except TypeError:  # "any", float8 and the like: the runtime decides
         return None
 
 

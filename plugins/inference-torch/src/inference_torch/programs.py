@@ -150,8 +150,8 @@ def load_torchscript(
     return Loaded(
         module=module,
         arguments=_by_name([argument.name for argument in arguments]),
-        inputs=tuple(TensorSpec(argument.name, "float32", None) for argument in arguments),
-        outputs=tuple(TensorSpec(f"output{index}", "float32", None) for index in range(count)),
+        inputs=tuple(TensorSpec(argument.name, "any", None) for argument in arguments),
+        outputs=tuple(TensorSpec(f"output{index}", "any", None) for index in range(count)),
         metadata=metadata,
         stateless=True,
     )
@@ -182,7 +182,7 @@ def load_checkpoint(
     return Loaded(
         module=module,
         arguments=_by_name(names),
-        inputs=tuple(TensorSpec(name, "float32", None) for name in names),
+        inputs=tuple(TensorSpec(name, "any", None) for name in names),
         outputs=(),
         metadata={},
         stateless=False,

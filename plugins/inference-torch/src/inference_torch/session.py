@@ -97,8 +97,9 @@ class TorchSession:
 
 
 def _numpy_side(dtype: str) -> torch.dtype | None:
-    """What an output declared as `dtype` is turned into: float32 for bfloat16, which numpy lacks."""
-    if dtype == "bfloat16" or dtype.startswith("float8"):
+    """What a floating output declared as `dtype` is turned into: float32 for "any" and for what
+    numpy lacks."""
+    if dtype in ("any", "bfloat16") or dtype.startswith("float8"):
         return torch.float32
     return getattr(torch, dtype, None)
 

@@ -101,11 +101,11 @@ def write_planes(
 
 
 def tensor_dtype(name: str) -> np.dtype[Any]:
-    """The numpy dtype of an image input.
+    """The numpy dtype of an image input; float32 where the file doesn't say.
 
     Raises:
         InvalidModel: not one that pixels can be written to.
     """
-    if name not in DTYPES:
+    if name not in (*DTYPES, "any"):
         raise InvalidModel(f"the graph's image input is {name}; it must be {', '.join(DTYPES)}")
-    return np.dtype(name)
+    return np.dtype("float32" if name == "any" else name)
