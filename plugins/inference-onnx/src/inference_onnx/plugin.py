@@ -13,7 +13,6 @@ from inference_core.hookspecs import hookimpl
 from inference_core.package import Artifact, Request
 from inference_core.verdict import BackendReport, Verdict
 
-from inference_onnx.artifact_check import artifact_reasons, precision_reasons
 from inference_onnx.install_state import find_install
 from inference_onnx.options import OnnxOptions
 from inference_onnx.placement import cuda_problem, place
@@ -59,6 +58,9 @@ def probe_environment(environment: Environment, deep: bool) -> BackendReport:
 @hookimpl
 def can_load(artifact: Artifact, environment: Environment, request: Request) -> Verdict:
     """Every reason why onnxruntime can't run the artifact here, or the device it would run on."""
+    # Imported here: reading formats isn't needed to list backends.
+    from inference_onnx.artifact_check import artifact_reasons, precision_reasons
+
     options = request.options or OnnxOptions()
     install = find_install()
     damage = install.problems(gpu=bool(environment.gpus))
@@ -85,6 +87,9 @@ def load(artifact: Artifact, environment: Environment, request: Request) -> Onnx
 
 
 @hookimpl
-def predict(session: OnnxSession, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays by output name from arrays by input name."""
+def predict(
+    session: OnnxSession, inputs: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Arrays by output name from arrays by input name. (All arguments are taken, in the hook's
+    order, so that core calls this directly.)"""
     return session.run(inputs)

@@ -12,7 +12,6 @@ from inference_core.hookspecs import hookimpl
 from inference_core.verdict import BackendReport, Reason, Verdict
 
 from inference_torch.install_state import build_command, installed
-from inference_torch.judgement import judge
 from inference_torch.options import TorchOptions
 
 if TYPE_CHECKING:
@@ -56,7 +55,9 @@ def probe_environment(environment: Environment, deep: bool) -> BackendReport:
 
 @hookimpl
 def can_load(artifact: Artifact, environment: Environment, request: Request) -> Verdict:
-    """See `judgement`."""
+    """See `judgement`: its scans are imported for the first model, not for a list of backends."""
+    from inference_torch.judgement import judge
+
     return judge(artifact, environment, request)
 
 
