@@ -103,10 +103,8 @@ def _own_settings(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def site(tmp_path):
-    folder = tmp_path / "site"
-    folder.mkdir()
-    return folder
+def site(tmp_path_factory):
+    return tmp_path_factory.mktemp("site")
 
 
 @pytest.fixture

@@ -54,7 +54,8 @@ def read_package(path: Path, settings: Configuration) -> ModelPackage:
     except FileNotFoundError:
         raise ModelNotFound(f"nothing is at {path}") from None
     except (OSError, ValueError) as error:
-        raise ModelNotFound(f"{str(path)[:300]!r} can't be opened: {error}") from error
+        cause = getattr(error, "strerror", None) or error
+        raise ModelNotFound(f"{str(path)[:300]!r} can't be opened: {cause}") from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InvalidModel(f"{path} is neither a file nor a folder")
     if stat.S_ISDIR(mode) and (path / "model.json").exists():
