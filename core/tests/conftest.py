@@ -74,10 +74,10 @@ class Distributions:
         importlib.invalidate_caches()
         return info
 
-    def backend(self, name: str, source: str = HEALTHY, **changes: str) -> None:
-        """A distribution `inference-NAME` with one backend; `changes` replace hooks by name."""
+    def backend(self, name: str, source: str = HEALTHY, **hooks: str) -> None:
+        """A distribution `inference-NAME` with one backend; `hooks` replace those of the source."""
         source = textwrap.dedent(source)
-        for hook, body in changes.items():
+        for body in hooks.values():
             source += textwrap.dedent(body)
         module = f"{name.replace('-', '_')}_backend"
         self.add(f"inference-{name}", {"backends": {name: module}}, {module: source})

@@ -112,5 +112,5 @@ def test_strict_is_true_or_false(linear):
 
 
 def test_auto_model_is_no_class_to_instantiate():
-    with pytest.raises(InferenceError, match="AutoModel.from_pretrained"):
+    with pytest.raises(InferenceError, match=r"AutoModel.from_pretrained"):
         AutoModel()

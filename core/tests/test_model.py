@@ -184,7 +184,7 @@ def test_a_mistake_of_a_processor_arrives_as_a_plugin_error(linear, step):
 def test_a_mistake_of_a_two_part_processor_arrives_as_a_plugin_error(two_part):
     with (
         AutoModel.from_pretrained(two_part) as model,
-        pytest.raises(PluginError, match="run.*two-step.*ZeroDivisionError"),
+        pytest.raises(PluginError, match=r"run.*two-step.*ZeroDivisionError"),
     ):
         model((1, 1), broken="run")
 
@@ -192,7 +192,7 @@ def test_a_mistake_of_a_two_part_processor_arrives_as_a_plugin_error(two_part):
 def test_an_exception_of_the_backend_names_it_and_keeps_its_cause(linear):
     with AutoModel.from_pretrained(linear.file()) as model:
         with pytest.raises(
-            PluginError, match="predict.*inference-linear 2.5.*Arithmetic"
+            PluginError, match=r"predict.*inference-linear 2.5.*Arithmetic"
         ) as caught:
             model(feeds([float("nan"), 1]))
         assert isinstance(caught.value.__cause__, ArithmeticError)

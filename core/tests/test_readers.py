@@ -285,7 +285,9 @@ def test_an_installed_reader_recognises_its_files_and_a_broken_one_stops_nothing
 def test_two_readers_that_claim_a_file_are_both_named(installed, tmp_path):
     installed.add("inference-s", {"readers": {"two": "r_module:one"}})
     (tmp_path / "a.mine").write_bytes(b"x")
-    with pytest.raises(InvalidModel, match="claimed by reader 'one'.* and reader 'two'.*model.json"):
+    with pytest.raises(
+        InvalidModel, match=r"claimed by reader 'one'.* and reader 'two'.*model.json"
+    ):
         read(tmp_path / "a.mine")
 
 
@@ -312,7 +314,9 @@ def test_any_bytes_give_a_package_or_an_error_of_ours(fake, suffix, start, rest)
                            safetensors({"a": {"dtype": "F32", "data_offsets": [0, 4]}})]),
     at=st.integers(0, 400), byte=st.integers(0, 255), cut=st.integers(0, 400),
 )  # fmt: skip
-def test_flipped_and_cut_files_give_a_package_or_an_error_of_ours(fake, suffix, whole, at, byte, cut):
+def test_flipped_and_cut_files_give_a_package_or_an_error_of_ours(
+    fake, suffix, whole, at, byte, cut
+):
     damaged = bytearray(whole)
     damaged[at % len(damaged)] ^= byte
     check_bytes(suffix, bytes(damaged[: len(damaged) - cut % len(damaged)]))
@@ -325,6 +329,6 @@ def check_bytes(suffix: str, content: bytes) -> None:
         try:
             package = read(path)
         except InferenceError as error:
-            assert str(path) in str(error)
+            assert str(path) in str(error)  # noqa: PT017
         else:
             assert isinstance(package, ModelPackage)

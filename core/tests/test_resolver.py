@@ -48,7 +48,13 @@ def package(tmp_path):
             for name in parts.values():
                 (tmp_path / name).touch()
         artifacts = [{"format": "f", **artifact} for artifact in artifacts]
-        manifest = {"schema_version": 1, "name": "m", "task": "t", "artifacts": artifacts, **changes}
+        manifest = {
+            "schema_version": 1,
+            "name": "m",
+            "task": "t",
+            "artifacts": artifacts,
+            **changes,
+        }
         (tmp_path / "model.json").write_text(json.dumps(manifest))
         return tmp_path
 
@@ -64,7 +70,12 @@ def artifacts(resolution):
 
 
 def reasons(resolution, backend):
-    return [reason for c in resolution.candidates if c.backend == backend for reason in c.verdict.reasons]
+    return [
+        reason
+        for c in resolution.candidates
+        if c.backend == backend
+        for reason in c.verdict.reasons
+    ]
 
 
 def test_an_accelerator_comes_before_the_cpu(runs, package):
@@ -93,7 +104,11 @@ def test_preference_from_argument_variable_and_file_in_that_order(
     assert order(AutoModel.resolve(path)) == ["alpha", "torch", "onnx"]
     monkeypatch.setenv("INFERENCE_PREFERENCE", "onnx,alpha")
     assert order(AutoModel.resolve(path)) == ["onnx", "alpha", "torch"]
-    assert order(AutoModel.resolve(path, preference=["torch", "onnx"])) == ["torch", "onnx", "alpha"]
+    assert order(AutoModel.resolve(path, preference=["torch", "onnx"])) == [
+        "torch",
+        "onnx",
+        "alpha",
+    ]
 
 
 def test_then_precision_then_dynamic_batch_then_format_and_name(runs, package):
@@ -140,7 +155,9 @@ def test_all_reasons_come_at_once(linear, plain_machine):
 )
 def test_a_batch_out_of_range_is_told(runs, package, batch, message):
     runs("x")
-    (reason,) = reasons(AutoModel.resolve(package({"batch": batch}), batch_size=5 if batch[1] else 3), "x")
+    (reason,) = reasons(
+        AutoModel.resolve(package({"batch": batch}), batch_size=5 if batch[1] else 3), "x"
+    )
     assert reason.code == "batch"
     assert message in reason.message
     assert "None" not in f"{reason}"
@@ -206,7 +223,11 @@ def test_an_unusable_backend_is_a_row_and_stops_nothing(runs, package, fake, mon
         fake.add("inference-bad", {"backends": {"bad": "nothing"}})
         fake.add("inference-worse", {"backends": {"bad": "nothing"}})
     else:
-        change = {"api": "PLUGIN_API = 99", "import": "raise OSError", "can_load": "@hookimpl\ndef can_load(): 1/0"}
+        change = {
+            "api": "PLUGIN_API = 99",
+            "import": "raise OSError",
+            "can_load": "@hookimpl\ndef can_load(): 1/0",
+        }
         fake.backend("bad", fake.healthy + change[how])
     resolution = AutoModel.resolve(package({}))
     assert order(resolution) == ["good"]
@@ -262,7 +283,7 @@ def test_resolving_loads_nothing_and_imports_no_framework(linear):
 def test_if_the_best_fails_to_load_the_next_is_taken_with_a_warning(linear, runs):
     runs("torch", "linear")  # its load raises
     path = linear.file()
-    with pytest.warns(BackendFallback, match="torch failed to load model.linear.*taking linear"):
+    with pytest.warns(BackendFallback, match=r"torch failed to load model.linear.*taking linear"):
         model = AutoModel.from_pretrained(path)
     with model:
         assert model.backend == "linear"
@@ -299,7 +320,10 @@ def test_two_processors_that_claim_a_file_name_the_line_to_write(linear, fake):
 
 @pytest.mark.parametrize(
     ("body", "message"),
-    [("raise SystemExit", "raised SystemExit"), ("return True", "returned bool instead of a Recog")],
+    [
+        ("raise SystemExit", "raised SystemExit"),
+        ("return True", "returned bool instead of a Recog"),
+    ],
 )
 def test_a_processor_that_fails_to_recognise_is_named(linear, fake, body, message):
     source = f"class P:\n    @classmethod\n    def recognise(cls, facts):\n        {body}"

@@ -21,7 +21,7 @@ def test_no_input_gives_no_result():
 
 def test_an_error_comes_in_the_place_of_its_input():
     seen = []
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
         for value, _ in pipelined([1, 2, 0, 3], lambda x: 1 / x):
             seen.append(value)
     assert seen == [1, 2]
@@ -34,7 +34,7 @@ def test_an_error_of_the_inputs_themselves_comes_after_those_before_it():
         raise OSError("the camera is gone")
 
     seen = []
-    with pytest.raises(OSError, match="camera"):
+    with pytest.raises(OSError, match="camera"):  # noqa: PT012
         for value, _ in pipelined(inputs(), str):
             seen.append(value)
     assert seen == [1, 2]
@@ -95,7 +95,7 @@ def test_a_model_streams_a_generator(linear):
 def test_a_bad_input_in_a_stream_is_an_error_after_the_good_ones(linear):
     good = []
     with AutoModel.from_pretrained(linear.package()) as model:
-        with pytest.raises(InvalidInput, match="a row is 2 numbers"):
+        with pytest.raises(InvalidInput, match="a row is 2 numbers"):  # noqa: PT012
             for _, result in model.stream([(0, 0), (1, 2, 3), (1, 1)]):
                 good.append(result)
         assert good == [[10.0, 20.0]]

@@ -70,7 +70,7 @@ def test_leaving_the_loop_over_a_stream_frees_the_session(unsafe):
 def test_an_error_in_a_stream_becomes_a_plugin_error_and_frees_the_session(model):
     stream = model("a raise b", stream=True)
     assert next(stream) == "a"
-    with pytest.raises(PluginError, match="streaming from story.*LookupError"):
+    with pytest.raises(PluginError, match=r"streaming from story.*LookupError"):
         next(stream)
     assert list(stream) == []
     assert model("after") == "AFTER"

@@ -28,7 +28,10 @@ def test_what_fits_passes():
         ({"x": [[1, 2, 3]]}, "input 'x' is a list; it takes a numpy array"),
         ({"x": 1.0}, "input 'x' is a float"),
         ({"x": np.zeros((5, 3))}, "input 'x' has dtype float64, the graph takes float32"),
-        ({"x": np.zeros((5, 4), np.float32)}, r"shape \(5, 4\), the graph takes x: float32\(\?, 3\)"),
+        (
+            {"x": np.zeros((5, 4), np.float32)},
+            r"shape \(5, 4\), the graph takes x: float32\(\?, 3\)",
+        ),
         ({"x": np.zeros(3, np.float32)}, r"shape \(3,\)"),
         ({"ids": np.zeros(3, np.int64)}, r"input 'ids' has shape \(3,\)"),
     ],

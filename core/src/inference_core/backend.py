@@ -168,14 +168,21 @@ class Backend:
         return Reason(
             "error",
             f"{hook} of {self.record.origin} raised {type(error).__name__}: {error}".rstrip(": "),
+            self._switch_off(),
+        )
+
+    def _switch_off(self) -> str:
+        return (
             f"report it to the author of {self.record.distribution}; "
-            f"INFERENCE_DISABLE={self.record.distribution} switches it off",
+            f"INFERENCE_DISABLE={self.record.distribution} switches it off"
         )
 
     def _returned(self, hook: str, value: object, wanted: str) -> Reason:
         what = value if isinstance(value, str) else type(value).__name__
         return Reason(
-            "error", f"{hook} of {self.record.origin} returned {what} instead of a {wanted}"
+            "error",
+            f"{hook} of {self.record.origin} returned {what} instead of a {wanted}",
+            self._switch_off(),
         )
 
     def _culprit(self, traceback: TracebackType | None) -> str:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from linear_files import specs
@@ -14,7 +15,7 @@ sessions: list[LinearSession] = []
 
 
 class LinearSession:
-    metadata: dict[str, str] = {}
+    metadata: ClassVar[dict[str, str]] = {}
     task = None
     device = "cpu"
     device_arrays = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from inference_core import hookimpl
 from inference_core.verdict import BackendReport, Reason, Verdict
 
@@ -12,7 +14,7 @@ KIND = "task"
 class Telling:
     inputs = ()
     outputs = ()
-    metadata: dict[str, str] = {}
+    metadata: ClassVar[dict[str, str]] = {}
     task = "telling"
     device = "cpu"
     device_arrays = None

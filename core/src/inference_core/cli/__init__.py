@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import sys
@@ -54,6 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     options = _parser().parse_args(arguments)
     warnings.showwarning = _show_warning  # type: ignore[assignment]
+    for stream in (sys.stdout, sys.stderr):
+        # A file name may be no text, or none that this terminal knows: it is printed escaped.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     command = importlib.import_module(f"inference_core.cli.{options.module}")
     try:
         return int(command.run(options))

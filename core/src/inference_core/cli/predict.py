@@ -67,10 +67,10 @@ def _read(model: Model, path: Path) -> Any:
     import numpy as np
 
     try:
-        arrays = np.load(path, allow_pickle=False)
-        if isinstance(arrays, np.ndarray):
-            raise InvalidInput(f"{path} is one array without a name; save it with np.savez")
-        with arrays:
+        with open(path, "rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
+                raise InvalidInput(f"{path} is one array without a name; save it with np.savez")
             return dict(arrays)
     except InvalidInput:
         raise

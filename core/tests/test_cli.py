@@ -1,0 +1,352 @@
+"""The command line: what is printed, to where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from inference_core import cli
+
+
+@pytest.fixture
+def infer(capsys, plain_machine, tmp_path, monkeypatch):
+    """Run a command line in an empty folder; (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse
+            code = end.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def arrays(path, *rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, x=np.array(rows, np.float32))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "required: COMMAND"),
+        (("predct", "m", "x"), "there is no command 'predct'; did you mean 'predict'"),
+        (("zzz",), "there is no command 'zzz'; see infer --help"),
+        (("explain", "m", "--devcie", "cpu"), "did you mean '--device'"),
+        (("backends", "--jsno"), "did you mean '--json'"),
+        (("backends", "extra"), "unrecognized arguments: extra\n"),
+        (("explain", "m", "--strict"), "unrecognized arguments: --strict"),
+        (("predict", "m"), "required: inputs"),
+        (("explain", "m", "--batch-size", "x"), "--batch-size"),
+        (("doctor", "--timeout", "0"), "more than 0"),
+        (("doctor", "--timeout", "nan"), "more than 0"),
+        (("doctor", "--timeout", "soon"), "--timeout"),
+        (("explain", "m", "--dev", "cpu"), "arguments: --dev cpu; did you mean '--device'"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_ends_with_2_and_a_suggestion(infer, fake, arguments, message):
+    code, out, err = infer(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--device", "gpu"), "did you mean 'cuda'"),
+        (("--precision", "half"), "did you mean 'fp16'"),
+        (("--backend", "linaer"), "did you mean 'linear'"),
+        (("--batch-size", "0"), "batch_size=0"),
+        (("--preference", "linaer"), "did you mean 'linear'"),
+        (("--option", "thraeds=2"), "did you mean 'threads'"),
+        (("--option", "threads"), "--option takes NAME=VALUE, not 'threads'"),
+        (("--option", "=2"), "--option takes NAME=VALUE"),
+    ],
+)
+def test_a_wrong_value_ends_with_2(infer, linear, arguments, message):
+    code, out, err = infer("explain", linear.file(), *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+
+
+def test_errors_as_json(infer, fake):
+    code, out, err = infer("explain", "zebra", "--json")
+    assert (code, err) == (1, "")
+    error = json.loads(out)["error"]
+    assert error["type"] == "ModelNotFound"
+    assert "zebra" in error["message"]
+    code, out, _ = infer("explain", "zebra", "--precision", "half", "--json")
+    assert code in (1, 2)
+    assert "error" in json.loads(out)
+
+
+def test_version(infer):
+    code, out, _ = infer("--version")
+    assert code == 0
+    assert out.startswith("inference-core 1!")
+
+
+@pytest.mark.parametrize("command", ["explain", "why"])
+def test_explain_prints_the_resolution(infer, linear, command):
+    code, out, err = infer(command, linear.package(), "--device", "cpu", "--option", "threads=2")
+    assert (code, err) == (0, "")
+    assert "package · rows · processor rows · device=cpu" in out
+    assert "linear" in out
+    assert "chosen" in out
+
+
+def test_explaining_that_nothing_runs_it_is_done_work(infer, linear):
+    code, out, _ = infer("explain", linear.file(), "--device", "mps")
+    assert code == 0
+    assert "linear has no mps" in out
+    assert 'fix: device="cpu"' in out
+    code, out, _ = infer("explain", linear.file(), "--device", "mps", "--json")
+    assert json.loads(out)["chosen"] is None
+
+
+def test_backends_and_doctor_name_everything_installed(infer, linear, fake):
+    fake.backend("broken", "raise RuntimeError('no luck')")
+    code, out, _ = infer("backends")
+    assert code == 0
+    for text in (
+        "linear",
+        "ready",
+        "broken",
+        "no luck",
+        "inference-broken 1.0",
+        "not installed: onnx",
+    ):
+        assert text in out
+    assert "two-step" not in out
+    code, out, _ = infer("doctor")
+    assert code == 0
+    for text in ("Test CPU", "none (no NVIDIA driver)", "two-step", "no luck"):
+        assert text in out
+
+
+def test_reports_as_json(infer, linear):
+    code, out, _ = infer("backends", "--json")
+    (plugin,) = json.loads(out)["plugins"]
+    assert (code, plugin["record"]["name"], plugin["state"]) == (0, "linear", "ready")
+    code, out, _ = infer("doctor", "--json")
+    report = json.loads(out)
+    assert report["environment"]["cpu"]["model"] == "Test CPU"
+    assert {p["record"]["kind"] for p in report["plugins"]} == {"backends", "readers", "processors"}
+
+
+def test_problems_of_the_configuration_are_reported_not_raised(
+    infer, linear, monkeypatch, tmp_path
+):
+    config = tmp_path / "broken.toml"
+    config.write_text("preference = ")
+    monkeypatch.setenv("INFERENCE_CONFIG", str(config))
+    monkeypatch.setenv("INFERENCE_DISABLE", "lineer")
+    for command in ("backends", "doctor"):
+        code, out, _ = infer(command)
+        assert code == 0
+        assert "broken.toml" in out
+        assert "did you mean 'linear'" in out
+    code, _, err = infer("explain", linear.file())
+    assert code == 1
+    assert "broken.toml" in err
+
+
+def test_a_foreign_core_and_damaged_metadata_are_reported(infer, fake):
+    fake.add("inference-core", {}, version="9.9.9")
+    info = fake.add("inference-torn", {"backends": {"torn": "x"}})
+    (info / "METADATA").unlink()
+    _, out, _ = infer("doctor")
+    assert "inference-core 9.9.9 is installed that isn't this project's" in out
+    assert "inference_torn-1.0.dist-info" in out
+
+
+def test_a_disabled_backend_still_shows(infer, linear, monkeypatch):
+    monkeypatch.setenv("INFERENCE_DISABLE", "linear")
+    code, out, _ = infer("backends")
+    assert code == 0
+    assert "disabled: linear is switched off by INFERENCE_DISABLE=linear" in out
+
+
+def test_predict_prints_a_line_per_input(infer, linear, tmp_path):
+    one, two = arrays(tmp_path / "one.npz", [0, 0]), arrays(tmp_path / "two.npz", [1, 1])
+    code, out, err = infer("predict", linear.file(), two, one)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [f"{two}: y float32(1, 2)", f"{one}: y float32(1, 2)"]
+    code, out, _ = infer("predict", linear.file(), one, two, "--json")
+    assert [json.loads(line)["input"] for line in out.splitlines()] == [str(one), str(two)]
+
+
+def test_folders_and_globs_are_expanded_in_order_and_once(infer, linear, tmp_path):
+    b, a = arrays(tmp_path / "in" / "b.npz", [0, 0]), arrays(tmp_path / "in" / "a.npz", [0, 0])
+    deep = arrays(tmp_path / "in" / "deep" / "c.npz", [0, 0])
+    (tmp_path / "in" / "notes.txt").touch()
+    model = linear.file()
+    assert [line.split(":")[0] for line in infer("predict", model, "in")[1].splitlines()] == [
+        "in/a.npz", "in/b.npz"]  # fmt: skip
+    lines = infer("predict", model, "in/**/*.npz", a)[1].splitlines()
+    assert len(lines) == 4  # the last is named absolutely, so it counts as another
+    assert len(infer("predict", model, b, b, deep)[1].splitlines()) == 2
+
+
+def test_a_file_that_looks_like_a_glob_is_taken_by_name(infer, linear, tmp_path):
+    path = arrays(tmp_path / "a[1].npz", [0, 0])
+    assert infer("predict", linear.file(), path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "can't be read as .npz"), (b"PK\x03\x04damaged", "can't be read as .npz"),
+     (b"text", "can't be read as .npz")],
+)  # fmt: skip
+def test_what_fails_in_part_is_reported_and_the_rest_goes_on(
+    infer, linear, tmp_path, content, message
+):
+    good = arrays(tmp_path / "good.npz", [0, 0])
+    wrong = arrays(tmp_path / "wrong.npz", [0, 0, 0])
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(content)
+    single = tmp_path / "single.npz"
+    with open(single, "wb") as file:
+        np.save(file, np.zeros(2))
+    (tmp_path / "empty").mkdir()
+    inputs = [bad, wrong, single, "missing.npz", "godo.npz", "*.tif", "empty", good]
+    code, out, err = infer("predict", linear.file(), *inputs)
+    assert code == 1
+    assert out == f"{good}: y float32(1, 2)\n"
+    assert "7 of 8 inputs failed" in err
+    assert message in err
+    assert "one array without a name" in err
+    assert "shape (1, 3)" in err
+    assert "missing.npz doesn't exist" in err
+    assert "did you mean good.npz?" in err
+    assert "the pattern '*.tif' matches no file" in err
+    assert "error: the folder empty holds no picture" in err
+    code, out, _ = infer("predict", linear.file(), bad, good, "--json")
+    first, second = map(json.loads, out.splitlines())
+    assert code == 1
+    assert message in first["error"]
+    assert second["input"] == str(good)
+
+
+def test_output_takes_the_json_lines_and_save_the_arrays(infer, linear, tmp_path):
+    same = [arrays(tmp_path / folder / "same.npz", [n, n]) for n, folder in enumerate("abc")]
+    model = linear.file()
+    code, _, _ = infer("predict", model, *same, "--save", "out", "--output", "lines.jsonl")
+    assert code == 0
+    rows = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    assert [row["saved"] for row in rows] == [
+        "out/same.npz", "out/same-2.npz", "out/same-3.npz"]  # fmt: skip
+    assert np.load(tmp_path / "out" / "same-2.npz")["y"].tolist() == [[13, 27]]
+
+
+def test_inputs_are_never_overwritten(infer, linear, tmp_path):
+    path = arrays(tmp_path / "in" / "a.npz", [0, 0])
+    before = path.read_bytes()
+    code, _, err = infer("predict", linear.file(), "in", "--save", "in/../in")
+    assert code == 2
+    assert "would be overwritten" in err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "code", "message"),
+    [
+        ("--save", "file.txt", 2, "--save file.txt is a file; it takes a folder"),
+        ("--save", "file.txt/below", 1, "file.txt"),
+        ("--output", "no/such/lines.jsonl", 1, "lines.jsonl"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_an_error_before_the_model_is_loaded(
+    infer, linear, tmp_path, flag, value, code, message
+):
+    (tmp_path / "file.txt").touch()
+    path = arrays(tmp_path / "in" / "a.npz", [0, 0])
+    got, out, err = infer("predict", linear.file(), path, flag, value)
+    assert (got, out) == (code, "")
+    assert message in err
+    assert "linear_session" not in sys.modules
+
+
+def test_parameters_reach_the_processor_and_a_typo_ends_with_2(infer, linear, tmp_path):
+    (tmp_path / "row.txt").touch()
+    code, _, err = infer("predict", linear.package(), "row.txt", "-p", "scael=2")
+    assert code == 2
+    assert "did you mean 'scale'" in err
+
+
+def test_a_fallback_is_warned_of_on_stderr(infer, linear, fake, tmp_path):
+    accepts = "@hookimpl\ndef can_load(artifact): return Verdict.accept('cpu')\n"
+    fake.backend("torch", can_load=accepts)
+    path = arrays(tmp_path / "a.npz", [0, 0])
+    code, _, err = infer("predict", linear.file(), path)
+    assert code == 0
+    assert err.startswith("warning: torch failed to load")
+    assert infer("predict", linear.file(), path, "--strict")[0] == 1
+    assert infer("predict", linear.file(), path, "--backend", "torch")[0] == 1
+
+
+def test_the_demo_says_what_it_needs(infer, fake, monkeypatch):
+    monkeypatch.setitem(sys.modules, "inference_vision", None)
+    code, _, err = infer("demo")
+    assert code == 1
+    assert "the demo needs inference-vision; install it: pip install" in err
+
+
+def child(*arguments, **changes):
+    environment = {**os.environ, **changes}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, env=environment, timeout=60, check=False
+    )
+
+
+HEAVY = "{'numpy', 'pydantic', 'cv2', 'torch', 'onnxruntime', 'rich', 'packaging'}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import inference_core",
+     "from inference_core import cli; cli.main(['backends'])",
+     "from inference_core import cli; cli.main(['backends', '--json'])"],
+)  # fmt: skip
+def test_starting_loads_nothing_heavy(linear, code):
+    program = f"import sys\n{code}\nsys.exit(','.join({HEAVY} & set(sys.modules)) or 0)"
+    ended = child("-c", program)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_python_m_is_the_same_command():
+    ended = child("-m", "inference_core", "--version")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith(b"inference-core 1!")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_file_name_that_is_no_text_can_be_printed(linear, tmp_path, arguments):
+    path = os.fsencode(linear.file()).replace(b"model.linear", b"\xff.linear")
+    linear.file().rename(os.fsdecode(path))
+    ended = child("-m", "inference_core", "explain", path, *arguments, PYTHONIOENCODING="utf-8")
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"linear" in ended.stdout
+
+
+def test_a_pipe_that_is_closed_early_is_no_traceback(linear):
+    program = [sys.executable, "-m", "inference_core", "doctor"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        error = process.stderr.read()
+        process.wait(60)
+    assert error == b""
+    assert process.returncode == 1
