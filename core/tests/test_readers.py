@@ -18,6 +18,7 @@ from inference_core import (
     InvalidModel,
     ModelNotFound,
     ModelPackage,
+    PluginWarning,
     configuration,
     readers,
 )
@@ -263,14 +264,22 @@ def installed(fake):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a.text", r"reader 'text' \(inference-r 1.0\) returned str, not a ModelPackage"),
-     ("a.crash", r"reader 'crash' \(inference-r 1.0\) raised SystemExit"),
-     ("a.damaged", "seen to be damaged")],
+    [("text", r"reader 'text' \(inference-r 1.0\) returned str instead of a ModelPackage"),
+     ("crash", r"reader 'crash' \(inference-r 1.0\) raised SystemExit.*INFERENCE_DISABLE")],
 )  # fmt: skip
-def test_an_installed_reader_that_fails_is_named(installed, tmp_path, name, message):
-    (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(InvalidModel, match=message):
-        read(tmp_path / name)
+def test_an_installed_reader_that_fails_is_named_and_passed_over(
+    installed, tmp_path, name, message
+):
+    path = tmp_path / f"a.{name}"
+    path.write_bytes(b"\0\0\0\0TFL3")
+    with pytest.warns(PluginWarning, match=message):
+        assert read(path).artifacts[0].format == "tflite"
+
+
+def test_an_installed_reader_may_say_that_its_file_is_damaged(installed, tmp_path):
+    (tmp_path / "a.damaged").write_bytes(b"x")
+    with pytest.raises(InvalidModel, match="seen to be damaged"):
+        read(tmp_path / "a.damaged")
 
 
 def test_an_installed_reader_recognises_its_files_and_a_broken_one_stops_nothing(

@@ -13,6 +13,7 @@ from inference_core import (
     InvalidArgument,
     NoBackendFound,
     PluginError,
+    PluginWarning,
     machine,
 )
 from inference_core.environment import Gpu
@@ -325,8 +326,8 @@ def test_two_processors_that_claim_a_file_name_the_line_to_write(linear, fake):
         ("return True", "returned bool instead of a Recog"),
     ],
 )
-def test_a_processor_that_fails_to_recognise_is_named(linear, fake, body, message):
+def test_a_processor_that_fails_to_recognise_is_named_and_passed_over(linear, fake, body, message):
     source = f"class P:\n    @classmethod\n    def recognise(cls, facts):\n        {body}"
     fake.add("inference-p", {"processors": {"p": "p_module:P"}}, {"p_module": source})
-    with pytest.raises(Exception, match=f"'p' .inference-p 1.0. {message}"):
-        AutoModel.resolve(linear.file())
+    with pytest.warns(PluginWarning, match=f"'p' .inference-p 1.0. {message}"):
+        assert AutoModel.resolve(linear.file()).chosen

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ModelNotFound,
         NoBackendFound,
         PluginError,
+        PluginWarning,
     )
     from inference_core.hookspecs import PLUGIN_API, hookimpl
     from inference_core.model import Model
@@ -63,6 +64,7 @@ _HOME_OF = {
     "NoBackendFound": "errors",
     "PLUGIN_API": "hookspecs",
     "PluginError": "errors",
+    "PluginWarning": "errors",
     "Processor": "processor",
     "ProcessorSpec": "package",
     "Reason": "verdict",
@@ -101,6 +103,7 @@ __all__ = [
     "ModelPackage",
     "NoBackendFound",
     "PluginError",
+    "PluginWarning",
     "Processor",
     "ProcessorSpec",
     "Reason",

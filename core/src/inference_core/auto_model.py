@@ -27,6 +27,7 @@ from inference_core.readers import read_package
 from inference_core.recognition import processor_class, recognised
 from inference_core.resolution import Candidate, Resolution
 from inference_core.resolver import Resolver, Wish
+from inference_core.session import Session
 from inference_core.sources import locate
 from inference_core.verdict import Reason
 
@@ -206,12 +207,13 @@ def _loaded(
     pieces = {"model": artifact}
     if backend.kind == "tensor":
         pieces = {role: artifact.part(role) for role in artifact.parts}
+    sessions: list[Session] = []
     parts: dict[str, LoadedPart] = {}
     try:
         for role, piece in pieces.items():
-            session = backend.load(piece, environment, request)
+            sessions.append(backend.load(piece, environment, request))
             name = f"{package.name} ({piece.path.name} on {backend.name})"
-            parts[role] = LoadedPart(name, backend, session, artifact.batch)
+            parts[role] = LoadedPart(name, backend, sessions[-1], artifact.batch)
         processor = None
         if package.processor is not None and backend.kind == "tensor":
             processor = _processor(package, parts, resolver.settings)
@@ -220,8 +222,8 @@ def _loaded(
         )
     except BaseException:
         # What was loaded so far must not outlive the failure.
-        for part in parts.values():
-            part.close()
+        for session in sessions:
+            session.close()
         raise
 
 

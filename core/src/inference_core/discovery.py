@@ -9,15 +9,19 @@ from __future__ import annotations
 import functools
 import os
 import re
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeVar
 
 from inference_core import configuration
 from inference_core.arguments import did_you_mean
 from inference_core.configuration import PLUGIN_KINDS, Configuration
+from inference_core.errors import InferenceError, PluginWarning
 from inference_core.verdict import Reason
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,39 @@ def _disabled(record: Record) -> Reason | None:
             f"{record.name} is not in INFERENCE_PLUGINS={os.environ['INFERENCE_PLUGINS']}",
             f"INFERENCE_PLUGINS={','.join((*allowed, record.distribution))}",
         )
+    return None
+
+
+def asked(plugin: Plugin, method: str | None, argument: Any, wanted: type[T]) -> T | None:
+    """What a reader or recogniser answers when asked whether it knows `argument`.
+
+    One that raises or answers nonsense must not keep every other model from loading: it is passed
+    over with a `PluginWarning`. An `InferenceError` is an answer (it knows the file, which is
+    damaged) and is passed on.
+
+    Args:
+        plugin: an imported reader or processor.
+        method: which of its methods to call; None calls the plugin itself.
+        argument: what to ask about.
+        wanted: the type of an answer other than None.
+    """
+    record = plugin.record
+    try:
+        answer = (getattr(plugin.value, method) if method else plugin.value)(argument)
+    except InferenceError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+        mistake = f"raised {type(error).__name__}: {error}"
+    else:
+        if answer is None or isinstance(answer, wanted):
+            return answer
+        mistake = f"returned {type(answer).__name__} instead of a {wanted.__name__}"
+    warnings.warn(
+        f"{record.kind.removesuffix('s')} {record.name!r} ({record.origin}) {mistake}. It is passed "
+        f"over; INFERENCE_DISABLE={record.distribution} switches it off",
+        PluginWarning,
+        stacklevel=2,
+    )
     return None
 
 

@@ -60,5 +60,9 @@ class NoBackendFound(InferenceError):
         return f"{self.args[0]}\n\n{self.resolution}"
 
 
+class PluginWarning(UserWarning):
+    """A reader or processor failed while it was asked whether it knows a model; the others went on."""
+
+
 class BackendFallback(UserWarning):
     """The best candidate failed to load and the next accepted one was taken."""

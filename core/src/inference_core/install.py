@@ -10,12 +10,15 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 RANGE = ">=1!0.1,<1!1"
 EPOCH = "1!"
+# pip keeps no record of --find-links, so the folder can't be named; as a comment it pastes as it is.
+_HINT = "# with --find-links and the folder of this project's wheels, or INFERENCE_WHEELS set to it"
 
 
 def install_command(*requirements: str) -> str:
@@ -26,7 +29,7 @@ def install_command(*requirements: str) -> str:
     """
     origin = _origin()
     words: list[str] = []
-    find_links = False
+    find_links = unknown = False
     for requirement in requirements:
         name, _, extras = requirement.partition("[")
         if not name.startswith("inference-"):
@@ -35,9 +38,10 @@ def install_command(*requirements: str) -> str:
             words.append(_quoted(f"{folder}[{extras}" if extras else str(folder)))
         else:
             words.append(_quoted(requirement + RANGE))
-            find_links = origin is not None
+            find_links, unknown = origin is not None, origin is None
     where = ["--find-links", _quoted(str(origin))] if find_links else []
-    return " ".join(["pip install", *where, *words])
+    hint = [_HINT] if unknown and os.name != "nt" else []
+    return " ".join(["pip install", *where, *words, *hint])
 
 
 def foreign_cores() -> list[str]:
@@ -82,4 +86,6 @@ def _checkout_folder(origin: Path, name: str) -> Path | None:
 
 
 def _quoted(word: str) -> str:
-    return f'"{word}"' if any(c in word for c in " []<>=!;") else word
+    if os.name == "nt":
+        return f'"{word}"' if any(c in word for c in " []<>=!;") else word
+    return shlex.quote(word)  # in double quotes, an interactive bash would expand the "!"

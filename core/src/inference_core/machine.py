@@ -6,6 +6,7 @@ read becomes a problem in the report, never an exception.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -149,7 +150,8 @@ def _nvidia(problems: list[Reason]) -> tuple[str | None, str | None, tuple[Gpu, 
     except pynvml.NVMLError as error:
         problems.append(Reason("device", f"NVML can't read every GPU: {error}"))
     finally:
-        pynvml.nvmlShutdown()
+        with contextlib.suppress(pynvml.NVMLError):  # everything has been read
+            pynvml.nvmlShutdown()
     return driver, cuda, tuple(gpus)
 
 

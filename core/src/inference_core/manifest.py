@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -60,7 +60,7 @@ class Manifest(_Strict):
     """A model: what it is, and the artifacts that hold it."""
 
     schema_uri: str | None = Field(None, alias="$schema")
-    schema_version: Literal[1]
+    schema_version: Annotated[int, Field(ge=1, le=1)]
     name: _Name
     task: _Name | None = None
     labels: list[str] = []

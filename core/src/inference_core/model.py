@@ -245,5 +245,6 @@ class Model:
 
     def _batch_limit(self, batch_size: int | None) -> int:
         """How many inputs of a list go through the graph at once."""
+        smallest = [part.batch[0] for part in self._parts.values()]
         largest = [part.batch[1] for part in self._parts.values() if part.batch[1]]
-        return min([batch_size or DEFAULT_BATCH, *largest])
+        return min([max([batch_size or DEFAULT_BATCH, *smallest]), *largest])

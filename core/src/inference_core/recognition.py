@@ -8,7 +8,7 @@ from typing import Any
 from inference_core import catalog, discovery
 from inference_core.arguments import did_you_mean
 from inference_core.configuration import Configuration
-from inference_core.errors import InferenceError, InvalidModel
+from inference_core.errors import InvalidModel
 from inference_core.install import install_command
 from inference_core.package import ModelPackage, ProcessorSpec
 from inference_core.processor import Recognition
@@ -32,21 +32,7 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
     for plugin in discovery.plugins("processors", settings):
         if plugin.failure:
             continue  # the reason appears in the resolution where the processor is needed
-        origin = plugin.record.origin
-        try:
-            recognition = plugin.value.recognise(graphs[0])
-        except InferenceError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise InvalidModel(
-                f"{package.root}: recognise of processor {plugin.record.name!r} ({origin}) raised "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        if recognition is not None and not isinstance(recognition, Recognition):
-            raise InvalidModel(
-                f"{package.root}: recognise of processor {plugin.record.name!r} ({origin}) returned "
-                f"{type(recognition).__name__} instead of a Recognition"
-            )
+        recognition = discovery.asked(plugin, "recognise", graphs[0], Recognition)
         if recognition is not None:
             claims[plugin.record.name] = recognition
     if len(claims) > 1:

@@ -49,7 +49,7 @@ class Resolver:
         self.settings = settings
         self.wish = wish
         _check_request(wish.request)
-        self.order = _preference(wish.preference, settings)
+        self.order = preference_order(wish.preference, settings)
         self.backends = open_backends(settings, wish.request.backend)
         self._check_device()
         self._check_options()
@@ -212,7 +212,7 @@ def unknown_backend(name: str, known: Sequence[str] | set[str]) -> InvalidArgume
     return InvalidArgument(f"backend={name!r} is neither installed nor known{hint}")
 
 
-def _preference(argument: Sequence[str] | None, settings: Configuration) -> tuple[str, ...]:
+def preference_order(argument: Sequence[str] | None, settings: Configuration) -> tuple[str, ...]:
     """The order of backends: argument, INFERENCE_PREFERENCE, configuration file, default."""
     known = {*catalog.DEFAULT_PREFERENCE, *discovery.names("backends")}
     variable = configuration.listed("INFERENCE_PREFERENCE")

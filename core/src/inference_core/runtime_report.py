@@ -16,6 +16,7 @@ from inference_core.environment import Environment
 from inference_core.errors import ConfigurationError
 from inference_core.install import foreign_cores, install_command
 from inference_core.plain import to_plain
+from inference_core.resolver import preference_order
 from inference_core.tables import reason_lines, table_line
 from inference_core.verdict import BackendReport, Reason
 
@@ -145,6 +146,7 @@ def _report(deep: bool, timeout: float, others: bool) -> RuntimeReport:
     problems = list(environment.problems)
     settings = _settings(problems)
     problems += [*discovery.damaged(), *discovery.unknown_names()]
+    problems += _preference_problem(settings)
     problems += [_foreign(version) for version in foreign_cores()]
     plugins = [
         _backend_state(record, each, environment) for record, each in open_backends(settings)
@@ -172,6 +174,14 @@ def _settings(problems: list[Reason]) -> Configuration:
         # A report is what one reads to find such a mistake, so it must come out all the same.
         problems.append(Reason("error", str(error), "mend or remove the configuration file"))
         return Configuration(configuration.path())
+
+
+def _preference_problem(settings: Configuration) -> list[Reason]:
+    try:
+        preference_order(None, settings)
+    except ConfigurationError as error:
+        return [Reason("error", str(error), "mend or remove the name")]
+    return []
 
 
 def _foreign(version: str) -> Reason:

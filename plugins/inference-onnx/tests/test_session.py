@@ -192,7 +192,7 @@ def test_a_failing_run_names_the_file_and_keeps_the_cause(artifact, load):
 
 
 def test_the_hook_passes_arrays_by_name(artifact, load):
-    result = plugin.predict(load(artifact), {"x": X})
+    result = plugin.predict(load(artifact), {"x": X}, {})
     assert list(result) == ["y"]
 
 

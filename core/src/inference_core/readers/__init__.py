@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inference_core import discovery
 from inference_core.configuration import Configuration
-from inference_core.errors import InferenceError, InvalidModel, ModelNotFound
+from inference_core.errors import InvalidModel, ModelNotFound
 from inference_core.package import Artifact, ModelPackage
 from inference_core.readers import folder, onnx_file, other_files, torch_file
 
@@ -98,19 +98,9 @@ def _from_installed(path: Path, settings: Configuration) -> ModelPackage | None:
         if plugin.failure:
             continue  # `infer backends` and `infer doctor` show it
         origin = f"reader {plugin.record.name!r} ({plugin.record.origin})"
-        try:
-            package = plugin.value(path)
-        except InferenceError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise InvalidModel(
-                f"{origin} raised {type(error).__name__} on {path}: {error}"
-            ) from error
-        if package is None:
-            continue
-        if not isinstance(package, ModelPackage):
-            raise InvalidModel(f"{origin} returned {type(package).__name__}, not a ModelPackage")
-        claims[origin] = package
+        package = discovery.asked(plugin, None, path, ModelPackage)
+        if package is not None:
+            claims[origin] = package
     if len(claims) > 1:
         raise InvalidModel(
             f"{path} is claimed by {' and '.join(claims)}; "
