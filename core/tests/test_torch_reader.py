@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,35 @@ def test_a_member_that_unpacks_to_more_than_the_limit_is_refused(read, monkeypat
     assert len(bomb) < 10_000
     with pytest.raises(InvalidModel, match="larger than 1 MiB"):
         read(bomb)
+
+
+def test_extra_files_share_one_budget_however_many_they_are(read) -> None:
+    """Each is a fifth of the budget: five fit, six don't, and no sixth is unpacked in full."""
+    fifth = torch_file.MAX_EXTRA_BYTES // 5
+    members = {"net/models/model.json": json.dumps(program())}
+
+    def archive(count: int) -> bytes:
+        extra = {f"net/extra/{index}.txt": b" " * fifth for index in range(count)}
+        return zipped(members | extra, zipfile.ZIP_DEFLATED)
+
+    metadata = read(archive(5)).facts["model"]["metadata"]
+    assert [len(text) for text in metadata.values()] == [fifth] * 5
+    with pytest.raises(InvalidModel, match=r"model\.bin: its extra files hold more than 4 MiB"):
+        read(archive(6))
+
+
+def test_many_small_files_of_extra_text_take_little_memory(read) -> None:
+    """40 MiB in a file of less than 100 kB."""
+    extra = {f"net/extra/{index}.txt": b" " * (1 << 20) for index in range(40)}
+    bomb = zipped({"net/models/model.json": json.dumps(program())} | extra, zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 100_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidModel, match="extra files"):
+            read(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_too_many_members_are_refused(read, monkeypatch) -> None:

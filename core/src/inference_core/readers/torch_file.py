@@ -32,7 +32,7 @@ LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")
 
 MAX_MEMBERS = 100_000
 MAX_JSON_BYTES = 64 << 20
-MAX_EXTRA_BYTES = 1 << 20
+MAX_EXTRA_BYTES = 4 << 20  # of all extra files together
 
 # torch/_export/serde/schema.py, ScalarType, in numpy's names where numpy has the type.
 _DTYPES = {
@@ -145,10 +145,19 @@ def _metadata(path: Path, archive: zipfile.ZipFile, folder: str) -> Mapping[str,
     of the same model carries: Python's, with whole numbers for keys.
     """
     metadata: dict[str, str] = {}
+    left = MAX_EXTRA_BYTES
     for name in archive.namelist():
         if not name.startswith(folder) or name.endswith("/"):
             continue
-        text = _content(path, archive, name, MAX_EXTRA_BYTES).decode("utf-8", "replace")
+        with archive.open(name) as member:
+            data = member.read(left + 1)
+        left -= len(data)
+        if left < 0:
+            raise InvalidModel(
+                f"{path}: its extra files hold more than {MAX_EXTRA_BYTES >> 20} MiB together; "
+                "save it with less text beside the program"
+            )
+        text = data.decode("utf-8", "replace")
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
