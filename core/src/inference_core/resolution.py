@@ -8,7 +8,7 @@ from typing import Any
 from inference_core.environment import Environment
 from inference_core.package import Artifact, ModelPackage
 from inference_core.plain import to_plain
-from inference_core.tables import reason_lines, table_line
+from inference_core.tables import printable, reason_lines, table_line
 from inference_core.verdict import Reason, Verdict
 
 
@@ -82,7 +82,8 @@ class Resolution:
                 word = "broken" if candidate.verdict.status == "broken" else "no"
             artifact = str(candidate.artifact) if candidate.artifact else "any"
             device = candidate.verdict.device or "-"
-            rows.append((candidate.backend, device, artifact, word, candidate.verdict.reasons))
+            name, device, artifact = map(printable, (candidate.backend, device, artifact))
+            rows.append((name, device, artifact, word, candidate.verdict.reasons))
         return rows
 
     def headline(self) -> str:
@@ -93,7 +94,7 @@ class Resolution:
             parts.append(f"{len(package.labels)} labels")
         if package.processor:
             parts.append(f"processor {package.processor.name}")
-        return " · ".join([*parts, *self.asked])
+        return printable(" · ".join([*parts, *self.asked]))
 
     def __str__(self) -> str:
         head = ("backend", "device", "artifact", "verdict")
