@@ -30,7 +30,7 @@ def test_an_onnx_file_with_the_runtime_missing(infer, environment_without, tmp_p
     assert ended.code == 0, ended.err
     assert "not-installed" in ended.out
     assert "onnxruntime" in ended.out
-    assert any(fix.startswith("pip install") for fix in fixes(ended))
+    assert any("pip install" in fix for fix in fixes(ended))
     ended = infer("predict", tmp_path / "m.onnx", tmp_path / "m.onnx", python=python)
     assert ended.code == 1
     assert "onnxruntime" in ended.err
@@ -61,7 +61,7 @@ def test_an_onnx_file_whose_processor_is_not_installed(infer, environment_withou
 def test_the_bundled_name_without_the_distribution_that_bundles_it(infer, environment_without):
     ended = infer("why", "shapes", python=environment_without("inference_vision"))
     assert ended.code == 1
-    assert "comes with inference-vision: pip install" in ended.err
+    assert re.search(r"comes with inference-vision: .*pip install", ended.err)
 
 
 def test_a_gpu_that_this_machine_lacks(infer, shapes):
@@ -74,7 +74,7 @@ def test_a_gpu_that_this_machine_lacks(infer, shapes):
     assert re.search(
         r"device: cuda\S* was asked for, but no NVIDIA driver is installed here", ended.out
     )
-    assert 'device="cpu"' in fixes(ended)
+    assert "--device cpu" in fixes(ended)
     assert "chosen" not in ended.out
     ended = infer("demo", "--device", "cuda")
     assert ended.code == 1

@@ -46,12 +46,16 @@ def arrays(path, *rows):
         (("explain", "m", "--devcie", "cpu"), "did you mean '--device'"),
         (("backends", "--jsno"), "did you mean '--json'"),
         (("backends", "extra"), "unrecognized arguments: extra\n"),
-        (("explain", "m", "--strict"), "unrecognized arguments: --strict"),
+        (("explain", "m", "--strict"), "explain takes no --strict; it is an option of demo and predict"),
+        (("why", "m", "--strict"), "why takes no --strict; it is an option of demo and predict"),
+        (("--json", "backends"), "--json stands after the command: infer COMMAND --json"),
+        (("--device", "cpu", "predict", "m"), "--device stands after the command"),
+        (("it's",), 'there is no command "it\'s"; see infer --help'),
         (("predict", "m"), "required: inputs"),
-        (("explain", "m", "--batch-size", "x"), "--batch-size"),
+        (("explain", "m", "--batch-size", "x"), "--batch-size: takes a whole number, not 'x'"),
         (("doctor", "--timeout", "0"), "more than 0"),
         (("doctor", "--timeout", "nan"), "more than 0"),
-        (("doctor", "--timeout", "soon"), "--timeout"),
+        (("doctor", "--timeout", "soon"), "--timeout: takes a number of seconds, not 'soon'"),
         (("explain", "m", "--dev", "cpu"), "arguments: --dev cpu; did you mean '--device'"),
     ],
 )  # fmt: skip
@@ -111,9 +115,11 @@ def test_explaining_that_nothing_runs_it_is_done_work(infer, linear):
     code, out, _ = infer("explain", linear.file(), "--device", "mps")
     assert code == 0
     assert "linear has no mps" in out
-    assert 'fix: device="cpu"' in out
+    assert "fix: --device cpu\n" in out
     code, out, _ = infer("explain", linear.file(), "--device", "mps", "--json")
     assert json.loads(out)["chosen"] is None
+    (reason,) = json.loads(out)["candidates"][0]["reasons"]
+    assert reason["fix"] == 'device="cpu"'
 
 
 def test_backends_and_doctor_name_everything_installed(infer, linear, fake):
@@ -232,7 +238,7 @@ def test_what_fails_in_part_is_reported_and_the_rest_goes_on(
     assert "missing.npz doesn't exist" in err
     assert "did you mean good.npz?" in err
     assert "the pattern '*.tif' matches no file" in err
-    assert "error: the folder empty holds no picture" in err
+    assert "error: the folder empty holds no .npz file" in err
     code, out, _ = infer("predict", linear.file(), bad, good, "--json")
     first, second = map(json.loads, out.splitlines())
     assert code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from inference_core.auto_model import AutoModel
+from inference_core.cli.fixes import on_the_command_line
 from inference_core.cli.loading import loading_arguments
 from inference_core.cli.output import print_json, print_table
 from inference_core.resolution import Resolution
@@ -21,7 +22,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_resolution(resolution: Resolution) -> None:
-    """The resolution as a table."""
+    """The resolution as a table, its fixes as options."""
+    resolution = on_the_command_line(resolution)
     head = ("backend", "device", "artifact", "verdict")
     rows = [(row[:4], row[4]) for row in resolution.rows()]
     print_table(str(resolution), resolution.headline(), head, rows)

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from inference_core.errors import InvalidInput
 
-PICTURES = (".bmp", ".jpeg", ".jpg", ".npz", ".png", ".tif", ".tiff", ".webp")
+PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+ARRAYS = (".npz",)
 
 
-def expanded(inputs: Sequence[str]) -> tuple[list[Path], list[InvalidInput]]:
+def expanded(
+    inputs: Sequence[str], suffixes: Sequence[str]
+) -> tuple[list[Path], list[InvalidInput]]:
     """The files that `inputs` mean, and an error for each that means none.
 
-    A folder means the pictures directly in it, sorted by name; a glob ("**/*.jpg") the files it
+    A folder means the files with one of `suffixes` directly in it, without hidden ones, sorted by
+    name; a glob ("**/*.jpg") the files it
     matches, sorted. A file that exists is taken by name even if it looks like a glob. A file named
     twice counts once.
     """
@@ -23,17 +27,17 @@ def expanded(inputs: Sequence[str]) -> tuple[list[Path], list[InvalidInput]]:
     errors = []
     for text in inputs:
         try:
-            found.update(dict.fromkeys(_files(text)))
+            found.update(dict.fromkeys(_files(text, suffixes)))
         except InvalidInput as error:
             errors.append(error)
     return list(found), errors
 
 
-def _files(text: str) -> list[Path]:
+def _files(text: str, suffixes: Sequence[str]) -> list[Path]:
     path = Path(text)
     try:
         if path.is_dir():
-            return _pictures(path)
+            return _inside(path, suffixes)
         if path.exists():
             return [path]
     except InvalidInput:
@@ -50,10 +54,16 @@ def _files(text: str) -> list[Path]:
     return files
 
 
-def _pictures(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+def _inside(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    # The name first: asking whether it is a file takes a look at the disk.
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    )
     if not files:
-        raise InvalidInput(f"the folder {folder} holds no picture ({', '.join(PICTURES)})")
+        what = ".npz file" if suffixes == ARRAYS else f"picture ({', '.join(PICTURES)})"
+        raise InvalidInput(f"the folder {folder} holds no {what}")
     return files
 
 

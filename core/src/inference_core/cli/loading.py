@@ -16,13 +16,17 @@ def loading_arguments(options: argparse.Namespace) -> dict[str, Any]:
         "device": options.device,
         "precision": options.precision,
         "batch_size": options.batch_size,
-        "preference": options.preference.split(",") if options.preference else None,
+        "preference": _names(options.preference),
         "options": pairs(options.option, "--option"),
         "allow_code": options.allow_code,
     }
     if hasattr(options, "strict"):
         arguments["strict"] = options.strict
     return arguments
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",")] if text else None
 
 
 def pairs(texts: Iterable[str], flag: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from inference_core.tables import printable
 from inference_core.verdict import Reason
 
 _STYLES = {
@@ -24,7 +25,7 @@ _STYLES = {
 
 def print_json(value: Any) -> None:
     """Indented JSON on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2))
 
 
 def print_table(
@@ -57,10 +58,11 @@ def print_table(
         console.print()
     for name, reason in after:
         console.print(
-            f"[bold]{escape(name)}[/] {reason.code}: {escape(reason.message)}", soft_wrap=True
+            f"[bold]{escape(name)}[/] {reason.code}: {escape(printable(reason.message))}",
+            soft_wrap=True,
         )
         if reason.fix:
-            console.print(f"  fix: [cyan]{escape(reason.fix)}[/]", soft_wrap=True)
+            console.print(f"  fix: [cyan]{escape(printable(reason.fix))}[/]", soft_wrap=True)
 
 
 @contextmanager
@@ -70,16 +72,19 @@ def status(message: str) -> Iterator[None]:
         yield
         return
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status(message):
+    with Console(stderr=True).status(escape(printable(message))):
         yield
 
 
-def progress(items: Sequence[Any], message: str) -> Iterable[Any]:
+def progress(items: Iterable[Any], total: int, message: str) -> Iterable[Any]:
     """`items`, with a progress bar on stderr if it is a terminal and there are several."""
-    if len(items) < 2 or not sys.stderr.isatty():
+    if total < 2 or not sys.stderr.isatty():
         return items
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import track
 
-    return track(items, message, console=Console(stderr=True), transient=True)
+    text = escape(printable(message))
+    return track(items, text, total, console=Console(stderr=True), transient=True)

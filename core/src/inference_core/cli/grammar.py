@@ -1,0 +1,199 @@
+"""The grammar of `infer`: its commands and options, and what is said to who mistypes them.
+
+What a command does is no matter here: `options.module` names the module that runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from inference_core.arguments import did_you_mean
+from inference_core.tables import printable
+
+USAGE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with a sentence for a misspelt or misplaced command or option."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The options; ends with exit code 2 where an argument is unknown."""
+        words = list(sys.argv[1:] if args is None else args)
+        first = _option(words[0]) if words else ""
+        if first and first not in self.options() and self._takers(first):
+            # Found before parsing, which would take the option's value for the command.
+            self.error(f"{first} stands after the command: {self.prog} COMMAND {first}")
+        options, unknown = self.parse_known_args(words, namespace)
+        if unknown:
+            self.error(self._unknown(options.command, unknown))
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and end with exit code 2."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: error: {printable(message)}\n")
+
+    def options(self) -> list[str]:
+        """All spellings of this parser's own options."""
+        return [name for action in self._actions for name in action.option_strings]
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            hint = did_you_mean(value, action.choices) or f"; see {self.prog} --help"
+            raise argparse.ArgumentError(None, f"there is no command {value!r}{hint}")
+        super()._check_value(action, value)
+
+    def _unknown(self, command: str, unknown: Sequence[str]) -> str:
+        wrong = next(filter(None, map(_option, unknown)), "")
+        takers = self._takers(wrong)
+        if takers:
+            return f"{command} takes no {wrong}; it is an option of {' and '.join(takers)}"
+        known = self._commands()[command].options()
+        return f"unrecognized arguments: {' '.join(unknown)}{did_you_mean(wrong, known)}"
+
+    def _takers(self, option: str) -> list[str]:
+        """The commands that have this option, by their first name."""
+        commands = self._commands().items()
+        return [
+            name
+            for name, parser in commands
+            if option in parser.options() and parser.get_default("module") == name
+        ]
+
+    def _commands(self) -> dict[str, Parser]:
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return dict(action.choices)
+        return {}
+
+
+def _option(word: str) -> str:
+    """The option in "--device=cpu", "" where the word is none."""
+    return word.partition("=")[0] if word.startswith("-") and word.strip("-") else ""
+
+
+def parser() -> Parser:
+    """All commands with their options."""
+    top = Parser(
+        prog="infer",
+        description="Run machine-learning models on the best backend this machine has.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    commands = top.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", dest="command"
+    )
+
+    demo = _command(
+        commands, "demo", "run the bundled model on a bundled picture and draw what it finds"
+    )
+    _loading(demo)
+    demo.add_argument(
+        "--save",
+        metavar="FILE",
+        default="inference-demo.png",
+        help="where to write the annotated picture",
+    )
+
+    predict = _command(commands, "predict", "run a model on files, folders and globs")
+    predict.add_argument("model", help="a model file or folder, or a bundled name such as shapes")
+    predict.add_argument("inputs", nargs="+", help="pictures, folders of pictures, or quoted globs")
+    _loading(predict)
+    predict.add_argument("--save", metavar="DIR", help="write annotated pictures into this folder")
+    predict.add_argument("--output", metavar="FILE", help="write the JSON lines to this file")
+    predict.add_argument(
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a per-call option of the model, such as confidence=0.5; may be repeated",
+    )
+
+    explain = _command(
+        commands, "explain", "say which backend would run a model, and why not the others", ["why"]
+    )
+    explain.add_argument("model", help="a model file or folder, or a bundled name such as shapes")
+    _loading(explain)
+
+    doctor = _command(commands, "doctor", "report this machine, every plugin and every problem")
+    doctor.add_argument(
+        "--deep", action="store_true", help="also try each runtime, in a child process of its own"
+    )
+    doctor.add_argument(
+        "--timeout", type=_seconds, default=120.0, help="seconds for each deep probe (default 120)"
+    )
+
+    _command(commands, "backends", "list the installed backends and what else could be installed")
+    return top
+
+
+def _command(
+    commands: argparse._SubParsersAction[Parser],
+    name: str,
+    summary: str,
+    aliases: Sequence[str] = (),
+) -> Parser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        aliases=aliases,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.set_defaults(module=name)
+    return parser
+
+
+def _loading(parser: Parser) -> None:
+    group = parser.add_argument_group("choosing a backend")
+    group.add_argument("--backend", help="the only backend to consider, such as onnx")
+    group.add_argument("--device", help="cpu, cuda, cuda:1, mps")
+    group.add_argument("--precision", help="fp32, fp16, bf16, int8")
+    group.add_argument("--batch-size", type=_count, metavar="N", help="inputs to run at once")
+    group.add_argument("--preference", metavar="A,B", help="backends, best first")
+    group.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the backend, such as threads=2; may be repeated",
+    )
+    group.add_argument(
+        "--allow-code", action="store_true", help="allow what runs code that comes with the model"
+    )
+    if "explain" not in parser.prog:
+        group.add_argument(
+            "--strict", action="store_true", help="fail rather than take the second-best backend"
+        )
+
+
+def _count(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"takes a whole number, not {text!r}") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"takes a number of seconds, not {text!r}") from None
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return seconds
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from inference_core import __version__
+
+        print(f"inference-core {__version__}")
+        parser.exit(0)

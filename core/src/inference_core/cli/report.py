@@ -1,0 +1,100 @@
+"""What `infer predict` tells of each input: text or JSON on stdout, JSON lines in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inference_core.plain import to_plain
+from inference_core.tables import printable
+
+
+class JsonLines:
+    """The file of --output. What it held is dropped with the first line that is written, no sooner.
+
+    So a run that fails before has cost nothing, and one that is interrupted leaves what it found.
+
+    Args:
+        path: opened at once; a context manager closes it, and removes it if it is new and empty.
+
+    Raises:
+        OSError: it can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._is_new = not os.path.lexists(path)
+        self._file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - see __exit__
+        self._begun = False
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add a line."""
+        if not self._begun:
+            self._begun = True
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):  # and no pipe or terminal
+                self._file.truncate(0)
+        print(json.dumps(row), file=self._file)
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        if self._is_new and not self._begun:
+            self.path.unlink()
+
+
+class Report:
+    """Tells results and failures, and counts the failures.
+
+    Args:
+        as_json: JSON lines on stdout instead of text.
+        lines: where they go as well.
+    """
+
+    def __init__(self, as_json: bool, lines: JsonLines | None) -> None:
+        self.failed = 0
+        self._as_json = as_json
+        self._lines = lines
+
+    def result(self, path: Path, result: Any, saved: Path | None) -> None:
+        """An input that was done, and the file that its result was drawn in."""
+        row: dict[str, Any] = {"input": str(path), "result": _plain(result)}
+        if saved:
+            row["saved"] = str(saved)
+        self._row(row)
+        if not self._as_json and (saved or not self._lines):
+            shown = f"{path}: {_summary(result)}" + (f" -> {saved}" if saved else "")
+            print(printable(shown))
+
+    def failure(self, message: str, path: Path | None = None) -> None:
+        """An input that failed; None where it stands for no file."""
+        self.failed += 1
+        self._row({"input": str(path) if path else None, "error": message})
+        if not self._as_json:
+            print(f"error: {printable(message)}", file=sys.stderr)
+
+    def _row(self, row: Mapping[str, Any]) -> None:
+        if self._lines:
+            self._lines.write(row)
+        if self._as_json:
+            print(json.dumps(row))
+
+
+def _plain(result: Any) -> Any:
+    if hasattr(result, "to_dict"):
+        return result.to_dict()
+    if isinstance(result, dict):
+        return {name: {"dtype": str(a.dtype), "shape": list(a.shape)} for name, a in result.items()}
+    return to_plain(result)
+
+
+def _summary(result: Any) -> str:
+    if isinstance(result, dict):
+        return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in result.items())
+    return str(result)
