@@ -154,6 +154,130 @@ def test_external_data_without_a_file_name_is_refused(tmp_path):
         read_bytes(tmp_path, a_model(weights=[external(None)]))
 
 
+def model_of_nodes(*nodes, functions=()) -> bytes:
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3])]
+    graph = helper.make_graph(list(nodes), "graph", [], outputs)
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, functions=list(functions))
+    return model.SerializeToString()
+
+
+def constant(location: str, name: str = "y", padding: bytes = b""):
+    tensor = external(location)
+    tensor.raw_data = padding
+    return helper.make_node("Constant", [], [name], value=tensor)
+
+
+def nested_in_branches(location: str, depth: int):
+    node = constant(location)
+    for _ in range(depth):
+        outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3])]
+        branch = helper.make_graph([node], "branch", [], outputs)
+        node = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+        del node.attribute[1:]
+    return node
+
+
+def in_a_subgraph_initializer(location: str):
+    outputs = [helper.make_tensor_value_info("w", TensorProto.FLOAT, [3])]
+    branch = helper.make_graph([], "branch", [], outputs, [external(location)])
+    return helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+
+
+def in_a_list_of_tensors(location: str):
+    node = helper.make_node("Own", [], ["y"], domain="own")
+    node.attribute.add(name="many", type=onnx.AttributeProto.TENSORS, tensors=[external(location)])
+    return node
+
+
+def in_a_sparse_tensor(location: str):
+    node = helper.make_node("Constant", [], ["y"])
+    attribute = node.attribute.add(name="sparse_value", type=onnx.AttributeProto.SPARSE_TENSOR)
+    attribute.sparse_tensor.values.CopyFrom(external(location))
+    return node
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        constant,
+        lambda location: constant(location, padding=b"location" * 10_000),
+        in_a_subgraph_initializer,
+        in_a_list_of_tensors,
+        in_a_sparse_tensor,
+        lambda location: nested_in_branches(location, 25),
+    ],
+)
+def test_external_data_inside_nodes_is_named(tmp_path, node):
+    names = facts(read_bytes(tmp_path, model_of_nodes(node("../secret.bin"))))
+    assert names["onnx.external_data"] == ("../secret.bin",)
+
+
+def test_external_data_inside_functions_is_named(tmp_path):
+    opsets = [helper.make_opsetid("", 18)]
+    function = helper.make_function("own", "F", [], ["y"], [constant("/etc/x")], opsets)
+    call = helper.make_node("F", [], ["y"], domain="own")
+    artifact = read_bytes(tmp_path, model_of_nodes(call, functions=[function]))
+    assert facts(artifact)["onnx.external_data"] == ("/etc/x",)
+
+
+def test_a_tensor_in_two_pieces_hides_no_external_data(tmp_path):
+    # Protobuf merges both pieces of the attribute's tensor into one that is external.
+    flag = TensorProto(name="w", data_type=1, dims=[3], data_location=TensorProto.EXTERNAL)
+    named = external("../secret.bin")
+    named.ClearField("data_location")
+    attribute = b"".join(
+        onnx.AttributeProto(name="value", type=4, t=piece).SerializeToString()
+        for piece in (flag, named)
+    )
+    node = onnx.NodeProto(op_type="Constant", output=["y"]).SerializeToString()
+    head = onnx.ModelProto(ir_version=10, opset_import=[helper.make_opsetid("", 18)])
+    content = head.SerializeToString() + prefixed(7, prefixed(1, node + prefixed(5, attribute)))
+    tensor = onnx.load_from_string(content).graph.node[0].attribute[0].t
+    assert tensor.data_location == TensorProto.EXTERNAL
+    assert tensor.external_data[0].value == "../secret.bin"
+    assert facts(read_bytes(tmp_path, content))["onnx.external_data"] == ("../secret.bin",)
+
+
+def prefixed(number: int, content: bytes) -> bytes:
+    """A field that holds `content`."""
+    length, groups = len(content), []
+    while length > 127:
+        groups.append(length & 127 | 128)
+        length >>= 7
+    return bytes([number << 3 | 2, *groups, length]) + content
+
+
+@pytest.mark.parametrize("padding", range(8160, 8200))
+def test_a_name_that_straddles_two_windows_is_seen(tmp_path, padding, monkeypatch):
+    monkeypatch.setattr(protobuf, "_CHUNK", 8192)
+    node = constant("../secret.bin")
+    node.attribute[0].doc_string = "x" * padding
+    node.attribute.insert(0, onnx.AttributeProto(name="a", s=b"x" * padding, type=3))
+    artifact = read_bytes(tmp_path, model_of_nodes(node, constant("near.bin", "z")))
+    assert facts(artifact)["onnx.external_data"] == ("../secret.bin", "near.bin")
+
+
+def test_large_tables_inside_nodes_cost_no_fields(tmp_path, monkeypatch):
+    # As tree ensembles have them: a field per number.
+    monkeypatch.setattr(protobuf, "MAX_FIELDS", 100)
+    trees = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], nodes_values=[0.5] * 5000)
+    assert facts(read_bytes(tmp_path, model_of_nodes(trees)))["onnx.external_data"] == ()
+
+
+def test_the_bytes_searched_inside_nodes_are_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(protobuf, "MAX_SEARCHED_BYTES", 1000)
+    node = helper.make_node("Own", [], ["y"], domain="own", table=b"x" * 2000)
+    with pytest.raises(InvalidModel, match="nodes exceed 1,000 bytes"):
+        read_bytes(tmp_path, model_of_nodes(node))
+
+
+def test_repeating_the_word_is_limited_as_fields_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(protobuf, "MAX_FIELDS", 1000)
+    with pytest.raises(InvalidModel, match="more than 1,000 fields"):
+        read_bytes(tmp_path, model_of_nodes(constant("a.bin", padding=b"location" * 2000)))
+
+
 def test_weights_are_not_read(tmp_path):
     path = tmp_path / "model.onnx"
     content = a_model(weights=[weight("w", TensorProto.FLOAT, 2_000_000)])
@@ -224,6 +348,7 @@ MODEL = a_model(
     weights=[weight("w", TensorProto.FLOAT, 40), external("weights.bin")],
     metadata={"task": "detect"},
 )
+NESTED = model_of_nodes(nested_in_branches("weights.bin", 2), in_a_sparse_tensor("more.bin"))
 
 
 def refuse_or_read(content: bytes) -> None:
@@ -250,12 +375,13 @@ def test_every_truncation_is_refused_or_read(size):
     refuse_or_read(MODEL[:size])
 
 
-@given(st.lists(st.tuples(st.integers(0, len(MODEL) - 1), st.integers(0, 255)), max_size=6))
-@settings(max_examples=300, deadline=None)
-def test_mutations_are_refused_or_read(changes):
-    content = bytearray(MODEL)
+@pytest.mark.parametrize("model", [MODEL, NESTED])
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_mutations_are_refused_or_read(model, changes):
+    content = bytearray(model)
     for position, byte in changes:
-        content[position] = byte
+        content[int(position * len(content))] = byte
     refuse_or_read(bytes(content))
 
 

@@ -14,7 +14,7 @@ from inference_core.package import Artifact, Request
 from inference_onnx import artifact_check, plugin
 from inference_onnx.install_state import Install, find_install
 from inference_onnx.options import OnnxOptions
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from .conftest import identity, matmul
 
@@ -141,6 +141,18 @@ def test_external_data_outside_the_folder_is_refused(save, machine, tmp_path, lo
     (folder / "link.bin").symlink_to("../x.bin")
     verdict = judge(save(matmul(external(location)), "package/model.onnx"), machine)
     assert "outside its own folder" in reasons(verdict)["error"].message
+
+
+def test_external_data_outside_the_folder_is_refused_inside_nodes_too(save, machine, tmp_path):
+    (tmp_path / "secret.bin").write_bytes(WEIGHTS.tobytes())
+    model = matmul(numpy_helper.from_array(WEIGHTS, "w"))
+    del model.graph.initializer[:]
+    constant = helper.make_node("Constant", [], ["w"], value=external("../secret.bin"))
+    model.graph.node.insert(0, constant)
+    (tmp_path / "package").mkdir()
+    verdict = judge(save(model, "package/model.onnx"), machine)
+    assert verdict.status == "reject"
+    assert "'../secret.bin', outside its own folder" in reasons(verdict)["error"].message
 
 
 @pytest.mark.parametrize("location", ["a\0b", "x" * 5000])

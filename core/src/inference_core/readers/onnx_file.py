@@ -1,10 +1,11 @@
 """What an ONNX file says of itself, read without any runtime: opsets, metadata, inputs, outputs.
 
-Weights and nodes are skipped, so the cost depends on the number of fields, not on the size of the
-file. It is no validator: what passes here has a sound outline, but a runtime may still refuse it.
+Initializers are skipped, and nodes are searched for one word, so the cost depends on the number of
+fields and the size of the nodes, not of the weights. It is no validator: what passes here has a
+sound outline, but a runtime may still refuse it.
 
-The field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. The depth of
-the walk is that of the schema: there is no recursion for a hostile file to drive.
+The field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. There is no
+recursion for a hostile file to drive.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from inference_core.errors import InvalidModel
 from inference_core.package import Artifact, Precision
-from inference_core.readers.protobuf import BYTES, VARINT, Field, ProtobufFile
+from inference_core.readers.onnx_external import ExternalData
+from inference_core.readers.protobuf import BYTES, VARINT, Field
 from inference_core.session import TensorSpec
 
 MAX_RANK = 64
@@ -57,8 +59,8 @@ def read(path: Path) -> Artifact:
         - "metadata": the model's own entries, str to str;
         - "inputs" (without those that are initializers) and "outputs": tuples of TensorSpec. The
           dtype of what is no tensor is "sequence", "map", "optional", "sparse" or "opaque";
-        - "onnx.external_data": file names, as written there, that the graph's initializers lie
-          in. Tensors inside nodes are not looked at.
+        - "onnx.external_data": file names, as written there, that tensors lie in: initializers,
+          and those in nodes, subgraphs and functions.
 
         `precision` is the type of more than half of the elements of all weights (initializers but
         those of shapes and indices), None where no type is or `PRECISIONS` lacks it; `batch` is
@@ -69,7 +71,8 @@ def read(path: Path) -> Artifact:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            model = _Walk(path, file).model()
+            walk = _Walk(path, file)
+            model = walk.model()
     except OSError as error:
         raise InvalidModel(f"{path} can't be read: {error.strerror or error}") from error
     inputs = tuple(spec for spec in model.inputs if spec.name not in model.initializers)
@@ -77,7 +80,7 @@ def read(path: Path) -> Artifact:
         "onnx.ir_version": model.ir_version,
         "onnx.opsets": model.opsets,
         "onnx.producer": " ".join(filter(None, (model.producer, model.producer_version))),
-        "onnx.external_data": tuple(sorted(model.external)),
+        "onnx.external_data": tuple(sorted(walk.external)),
         "metadata": model.metadata,
         "inputs": inputs,
         "outputs": tuple(model.outputs),
@@ -159,19 +162,16 @@ class _Model:
     outputs: list[TensorSpec] = field(default_factory=list)
     initializers: set[str] = field(default_factory=set)
     elements: Counter[str] = field(default_factory=Counter)
-    external: set[str] = field(default_factory=set)
 
 
-class _Walk(ProtobufFile):
+class _Walk(ExternalData):
     """One pass over one file: each method reads one kind of message of the schema."""
-
-    KIND = "ONNX"
 
     def model(self) -> _Model:
         """ModelProto."""
         model = _Model()
         graphs = 0
-        for f in self.fields(0, self.size, "the model", (1, 2, 3, 7, 8, 14)):
+        for f in self.fields(0, self.size, "the model", (1, 2, 3, 7, 8, 14, 20, 25)):
             if f.number == 1:
                 model.ir_version = self.number(f, "ir_version")
             elif f.number == 2:
@@ -186,6 +186,10 @@ class _Walk(ProtobufFile):
             elif f.number == 14:
                 key, value = self.entry(f, "metadata_props")
                 model.metadata[key] = value
+            elif f.number == 20:
+                self.nested("training_info", self.message(f, "training_info"))
+            elif f.number == 25:
+                self.nested("function", self.message(f, "function"))
         if not graphs:
             raise self.invalid("it holds no graph")
         if not 0 < model.ir_version < 2**31:
@@ -204,16 +208,21 @@ class _Walk(ProtobufFile):
         model.opsets[domain] = version
 
     def graph(self, message: Field, model: _Model) -> None:
-        for f in self.fields(message.start, message.stop, "the graph", (5, 11, 12, 15)):
-            if f.number == 5:
+        for f in self.fields(message.start, message.stop, "the graph", (1, 5, 11, 12, 15)):
+            if f.number == 1:
+                self.nested("node", self.message(f, "node"))
+            elif f.number == 5:
                 self.initializer(self.message(f, "initializer"), model)
             elif f.number == 11:
                 model.inputs.append(self.value_info(self.message(f, "graph input")))
             elif f.number == 12:
                 model.outputs.append(self.value_info(self.message(f, "graph output")))
             elif f.number == 15:
-                for part in self.fields(f.start, self.message(f, "sparse").stop, "sparse", (1,)):
-                    self.initializer(self.message(part, "sparse values"), model)
+                for part in self.fields(f.start, self.message(f, "sparse").stop, "sparse", (1, 2)):
+                    if part.number == 1:
+                        self.initializer(self.message(part, "sparse values"), model)
+                    else:
+                        self.nested("tensor", self.message(part, "sparse indices"))
 
     def initializer(self, message: Field, model: _Model) -> None:
         """TensorProto: its header. The data, in fields 4 to 7 and 9 to 11, is skipped."""
@@ -242,7 +251,7 @@ class _Walk(ProtobufFile):
                 f"the data of initializer {name!r} is external, but no file is named"
             )
         if external:
-            model.external.update(locations)
+            self.external.update(locations)
 
     def dims(self, f: Field) -> list[int]:
         """Dimensions, written one by one or packed into one field."""
@@ -295,16 +304,6 @@ class _Walk(ProtobufFile):
             elif f.number == 2:
                 size = None
         return size
-
-    def entry(self, f: Field, what: str) -> tuple[str, str]:
-        """StringStringEntryProto."""
-        key = value = ""
-        for part in self.fields(f.start, self.message(f, what).stop, what, (1, 2)):
-            if part.number == 1:
-                key = self.text(part, f"a key of {what}")
-            elif part.number == 2:
-                value = self.text(part, f"a value of {what}")
-        return key, value
 
     def dtype(self, f: Field) -> str:
         value = self.number(f, "element type")

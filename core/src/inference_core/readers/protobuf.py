@@ -2,8 +2,9 @@
 
 A message is a sequence of fields, each a number and either an integer or a run of bytes (a text, a
 nested message, packed numbers); see https://protobuf.dev/programming-guides/encoding. Fields nobody
-asks for are skipped by their length. The files are untrusted, so the number of fields and the
-amount of text taken from one file are limited, and whatever is unsound raises `InvalidModel`.
+asks for are skipped by their length. The files are untrusted, so the number of fields, the amount
+of text taken from one file and the bytes searched are limited, and whatever is unsound raises
+`InvalidModel`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from inference_core.errors import InvalidModel
 
 MAX_FIELDS = 1_000_000
 MAX_TEXT_BYTES = 16 * 2**20
+MAX_SEARCHED_BYTES = 2**31  # no protobuf message is longer, as its own libraries have it
 _WINDOW = 8192
+_CHUNK = 2**20  # for searching
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -51,6 +54,7 @@ class ProtobufFile:
         self.base = 0
         self.fields_left = MAX_FIELDS
         self.text_left = MAX_TEXT_BYTES
+        self.search_left = MAX_SEARCHED_BYTES
 
     def fields(self, start: int, stop: int, where: str, wanted: tuple[int, ...]) -> Iterator[Field]:
         """The fields with a `wanted` number in the message between two bytes of the file."""
@@ -119,6 +123,33 @@ class ProtobufFile:
             return self.window[at : at + length].decode()
         except UnicodeDecodeError as error:
             raise self.invalid(f"the {what} at byte {f.start} isn't UTF-8 text") from error
+
+    def positions(self, word: bytes, f: Field) -> list[int]:
+        """Where in the file, ascending, `word` stands within the bytes of a field."""
+        found: list[int] = []
+        position, stop, size = f.start, f.stop, len(word)
+        self.search_left -= stop - position
+        if self.search_left < 0:
+            raise self.invalid(f"its nodes exceed {MAX_SEARCHED_BYTES:,} bytes")
+        while position + size <= stop:
+            base, end = self.base, self.base + len(self.window)
+            if position < base or end < stop:
+                window = self.load(position, min(max(stop - position, _WINDOW), _CHUNK))
+                base, end = position, position + len(window)
+                if end < position + size:
+                    raise self.invalid("it became shorter while it was read")
+            at = self.window.find(word, position - base, stop - base)
+            if at >= 0:
+                found.append(base + at)
+                position = base + at + 1
+                self.fields_left -= 1  # they may be as many as fields, and cost as much
+                if self.fields_left < 0:
+                    raise self.invalid(f"it has more than {MAX_FIELDS:,} fields")
+            elif end >= stop:
+                break
+            else:
+                position = end - size + 1  # the word may straddle two windows
+        return found
 
     def message(self, f: Field, what: str) -> Field:
         """The field itself, if it can be a message or text."""
