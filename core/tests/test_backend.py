@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from inference_core import AutoModel, InvalidArgument, PluginError, configuration
+from inference_core import AutoModel, InvalidArgument, PluginError, PluginWarning, configuration
 from inference_core.backend import Backend, open_backends
 from inference_core.package import Artifact, Request
 from inference_core.verdict import BackendReport, Reason, Verdict
@@ -266,12 +266,17 @@ def test_a_wrapper_sees_every_load_predict_and_stream_to_its_end(linear, telling
         ("class W: pass", "entry point gives a module or an instance"),
         (f"{IMPORT}@hookimpl\ndef load(): return 1", "implements load as a plain hook"),
         (f"{IMPORT}@hookimpl(wrapper=True)\ndef load(artefact): yield", "is refused"),
+        (f"{IMPORT}@hookimpl(wrapper=True)\ndef can_load(): return (yield)", "wrappers see load and"),
+        ("", "wraps nothing"),
     ],
 )  # fmt: skip
 def test_a_wrapper_that_cannot_be_used_is_left_out_and_shown(linear, fake, source, message):
     value = "w_module:W" if "class W" in source else "w_module"
     fake.add("inference-w", {"wrappers": {"w": value}}, {"w_module": source})
-    with AutoModel.from_pretrained(linear.package()) as model:
+    with pytest.warns(PluginWarning, match="'w' is left out") as warned:
+        model = AutoModel.from_pretrained(linear.package())
+    assert message in str(warned[0].message)
+    with model:
         assert model((0, 0)) == [10.0, 20.0]
     states = {state.record.name: state for state in AutoModel.describe_runtime().plugins}
     assert states["w"].state == "broken"

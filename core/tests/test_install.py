@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from importlib import metadata
 
 import pytest
 from inference_core import install
 from inference_core.install import foreign_cores, install_command
 from packaging.specifiers import SpecifierSet
+
+
+@pytest.fixture(autouse=True)
+def pips(tmp_path_factory, monkeypatch):
+    """This Python's folder of scripts is first on PATH, with a pip in it; returns the folder."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    return a_pip(prefix / ("Scripts" if os.name == "nt" else "bin"), monkeypatch)
+
+
+def a_pip(folder, monkeypatch):
+    folder.mkdir()
+    pip = folder / ("pip.exe" if os.name == "nt" else "pip")
+    pip.write_text("#!/bin/sh\necho the wrong pip")
+    pip.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
 
 
 @pytest.fixture
@@ -110,3 +130,28 @@ def test_what_an_interrupted_uninstallation_left_is_found_too(fake):
     info = fake.add("inference-core", {}, version="1.8.3")
     (info / "METADATA").unlink()
     assert foreign_cores() == ["of unknown version"]
+
+
+def test_where_pip_is_that_of_another_python_this_one_is_named(pips, tmp_path, monkeypatch):
+    a_pip(tmp_path / "other", monkeypatch)
+    command = f"{shlex.quote(sys.executable)} -m pip install onnxruntime"
+    assert install_command("onnxruntime") == command
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install_command("onnxruntime") == command
+    monkeypatch.setattr(sys, "executable", "/my env/python")
+    assert install_command("onnxruntime") == "'/my env/python' -m pip install onnxruntime"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_folder_of_scripts_that_is_reached_by_a_link_is_the_same(pips, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(pips)
+    monkeypatch.setenv("PATH", str(tmp_path / "link"))
+    assert install_command("onnxruntime") == "pip install onnxruntime"
+
+
+def test_the_command_runs_the_pip_of_this_python(monkeypatch, tmp_path):
+    a_pip(tmp_path / "other", monkeypatch)
+    words = [*shlex.split(install.pip_command()), "--version"]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout.startswith("pip "), ended.stderr
+    assert f"(python {sys.version_info.major}.{sys.version_info.minor})" in ended.stdout

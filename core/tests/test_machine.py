@@ -53,6 +53,7 @@ def nvml(monkeypatch):
         monkeypatch.setitem(sys.modules, "pynvml", module)
         monkeypatch.setattr(machine, "_driver_library_exists", lambda: True)
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
         return module
 
     return install
@@ -84,6 +85,13 @@ def test_this_machine_is_read_without_a_problem():
 def test_no_gpu_is_no_error(monkeypatch):
     monkeypatch.setattr(machine, "_driver_library_exists", lambda: False)
     assert nvidia() == (None, None, (), [])
+
+
+def test_gpus_that_differ_may_be_numbered_otherwise(nvml, monkeypatch):
+    monkeypatch.delenv("CUDA_DEVICE_ORDER")
+    nvml()
+    *_, (problem,) = nvidia()
+    assert problem.fix == "export CUDA_DEVICE_ORDER=PCI_BUS_ID"
 
 
 def test_driver_cuda_version_and_gpus(nvml):

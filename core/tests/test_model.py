@@ -140,7 +140,7 @@ def test_a_model_of_two_parts_loads_each_and_closes_each(two_part, linear):
     with AutoModel.from_pretrained(two_part) as model:
         assert model([(0, 0), (1, 1)]) == [[13.0, 27.0], [16.0, 34.0]]
         assert model.predict_tensors(feeds([0, 0]), part="encoder")["y"].tolist() == [[1, 1]]
-        with pytest.raises(InvalidArgument, match="encoder, decoder"):
+        with pytest.raises(InvalidArgument, match="part='encoder' or part='decoder'"):
             model.predict_tensors(feeds([0, 0]))
     encoder, decoder = linear.sessions[-2:]
     assert (encoder.closed, decoder.closed) == (1, 1)
@@ -174,7 +174,7 @@ def test_a_processor_that_refuses_or_crashes_closes_the_session(linear, mistake)
 @pytest.mark.parametrize("step", ["preprocess", "postprocess"])
 def test_a_mistake_of_a_processor_arrives_as_a_plugin_error(linear, step):
     with AutoModel.from_pretrained(linear.package()) as model:
-        with pytest.raises(PluginError, match=f"{step}.*rows.*ZeroDivisionError") as caught:
+        with pytest.raises(PluginError, match=f"rows.*{step}.*ZeroDivisionError") as caught:
             model((1, 1), broken=step)
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
         with pytest.raises(PluginError, match=step):
@@ -184,7 +184,7 @@ def test_a_mistake_of_a_processor_arrives_as_a_plugin_error(linear, step):
 def test_a_mistake_of_a_two_part_processor_arrives_as_a_plugin_error(two_part):
     with (
         AutoModel.from_pretrained(two_part) as model,
-        pytest.raises(PluginError, match=r"run.*two-step.*ZeroDivisionError"),
+        pytest.raises(PluginError, match=r"two-step.*run.*ZeroDivisionError"),
     ):
         model((1, 1), broken="run")
 

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from inference_core.errors import InvalidArgument
+from inference_core.errors import InferenceError, InvalidArgument, PluginError
 
 T = TypeVar("T")
 
@@ -45,9 +45,21 @@ def build_options(cls: type[T], values: Mapping[str, Any], what: str) -> T:
 
     Raises:
         InvalidArgument: an unknown name (with a suggestion) or a value that doesn't fit.
+        PluginError: the class itself is broken.
     """
-    if not values:
-        return cls()
+    try:
+        if not values:
+            return cls()
+        return _checked(cls, values, what)
+    except (InferenceError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a plugin's dataclass may raise anything
+        raise PluginError(
+            f"{what}: its options class {cls.__name__} raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _checked(cls: type[T], values: Mapping[str, Any], what: str) -> T:
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in names:
@@ -57,11 +69,14 @@ def build_options(cls: type[T], values: Mapping[str, Any], what: str) -> T:
     try:
         return _adapter(cls).validate_python(dict(values))  # type: ignore[arg-type,no-any-return]
     except pydantic.ValidationError as error:
-        parts = [
-            f"{'.'.join(map(str, issue['loc'])) or 'options'}={issue['input']!r}: {issue['msg']}"
-            for issue in error.errors()
-        ]
-        raise InvalidArgument(f"{what}: {'; '.join(parts)}") from None
+        raise InvalidArgument(f"{what}: {'; '.join(map(_sentence, error.errors()))}") from None
+
+
+def _sentence(issue: Mapping[str, Any]) -> str:
+    """One of pydantic's complaints. Those of `__post_init__` name the option themselves."""
+    if not issue["loc"]:
+        return str(issue["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return f"{'.'.join(map(str, issue['loc']))}={issue['input']!r}: {issue['msg']}"
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from inference_core import configuration, machine
 from inference_core.arguments import unknown_argument
 from inference_core.backend import Backend
 from inference_core.configuration import Configuration
+from inference_core.environment import same_device
 from inference_core.errors import (
     BackendFallback,
     InferenceError,
@@ -92,9 +93,9 @@ class AutoModel:
             PluginError: the backend raised while loading (strict or forced).
         """
         for name in unknown:
-            raise unknown_argument("from_pretrained", name, _ARGUMENTS)
+            raise _unknown("from_pretrained", name, _ARGUMENTS)
         request = Request(
-            backend, device, precision, batch_size, None, _flag("allow_code", allow_code)
+            backend, _device(device), precision, batch_size, None, _flag("allow_code", allow_code)
         )
         wish = Wish(request, _mapping(options), preference)
         settings = configuration.read()
@@ -125,11 +126,9 @@ class AutoModel:
             ModelNotFound, InvalidModel, InvalidArgument: as `from_pretrained`.
         """
         for name in unknown:
-            raise unknown_argument(
-                "resolve", name, [each for each in _ARGUMENTS if each != "strict"]
-            )
+            raise _unknown("resolve", name, [each for each in _ARGUMENTS if each != "strict"])
         request = Request(
-            backend, device, precision, batch_size, None, _flag("allow_code", allow_code)
+            backend, _device(device), precision, batch_size, None, _flag("allow_code", allow_code)
         )
         settings = configuration.read()
         package = _package(model, settings)
@@ -150,12 +149,25 @@ def _package(model: str | os.PathLike[str], settings: Configuration) -> ModelPac
     return recognised(read_package(locate(model, settings), settings), settings)
 
 
+def _unknown(function: str, name: str, known: Sequence[str]) -> InvalidArgument:
+    error = unknown_argument(function, name, known)
+    return InvalidArgument(
+        f'{error}. A backend\'s own options go into options={{"{name}": …}}, per-call options into '
+        f"model(input, {name}=…)"
+    )
+
+
 def _mapping(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if options is None:
         return {}
     if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
         raise InvalidArgument(f'options={options!r} must be a mapping such as {{"threads": 2}}')
     return options
+
+
+def _device(device: str | None) -> str | None:
+    """There is one CPU, whatever index it is given."""
+    return "cpu" if isinstance(device, str) and device.partition(":")[0] == "cpu" else device
 
 
 def _flag(name: str, value: object) -> bool:
@@ -176,7 +188,7 @@ def _load(resolver: Resolver, resolution: Resolution, strict: bool) -> Model:
         _verify(candidate.artifact)
         backend = resolver.backend(candidate.backend)
         try:
-            return _loaded(resolver, resolution, backend, candidate.artifact)
+            return _loaded(resolver, resolution, backend, candidate)
         except InferenceError as error:
             if strict:
                 raise
@@ -190,7 +202,7 @@ def _load(resolver: Resolver, resolution: Resolution, strict: bool) -> Model:
                     f"{candidate.backend} failed to load {candidate.artifact.path.name} ({error}); "
                     f"taking {following.backend} instead. strict=True forbids this",
                     BackendFallback,
-                    stacklevel=4,
+                    stacklevel=3,
                 )
     if len(failures) == 1:
         raise failures[0][1]
@@ -200,8 +212,11 @@ def _load(resolver: Resolver, resolution: Resolution, strict: bool) -> Model:
 
 
 def _loaded(
-    resolver: Resolver, resolution: Resolution, backend: Backend, artifact: Artifact
+    resolver: Resolver, resolution: Resolution, backend: Backend, candidate: Candidate
 ) -> Model:
+    artifact, device = candidate.artifact, candidate.verdict.device
+    assert artifact is not None
+    assert device is not None
     package, environment = resolution.package, resolution.environment
     request = resolver.request_for(backend)
     pieces = {"model": artifact}
@@ -211,19 +226,28 @@ def _loaded(
     parts: dict[str, LoadedPart] = {}
     try:
         for role, piece in pieces.items():
-            sessions.append(backend.load(piece, environment, request))
+            session = backend.load(piece, environment, request)
+            sessions.append(session)
+            if not same_device(device, session.device):
+                raise PluginError(
+                    f"backend {backend.name!r} ({backend.record.origin}) accepted {piece.path.name} "
+                    f"for {device} and loaded it on {session.device}"
+                )
             name = f"{package.name} ({piece.path.name} on {backend.name})"
-            parts[role] = LoadedPart(name, backend, sessions[-1], artifact.batch)
+            parts[role] = LoadedPart(name, backend, session, artifact.batch)
         processor = None
         if package.processor is not None and backend.kind == "tensor":
             processor = _processor(package, parts, resolver.settings)
         return Model(
             resolution, backend.name, artifact, parts, processor, resolver.wish.request.batch_size
         )
-    except BaseException:
-        # What was loaded so far must not outlive the failure.
+    except BaseException as failure:
+        # What was loaded so far must not outlive the failure, nor hide it.
         for session in sessions:
-            session.close()
+            try:
+                session.close()
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                failure.add_note(f"closing what was loaded raised {type(error).__name__}: {error}")
         raise
 
 

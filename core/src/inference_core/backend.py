@@ -19,7 +19,7 @@ from inference_core import discovery, hookspecs
 from inference_core.arguments import build_options
 from inference_core.configuration import Configuration
 from inference_core.discovery import Plugin, Record
-from inference_core.environment import Environment
+from inference_core.environment import Environment, same_device
 from inference_core.errors import InferenceError, PluginError
 from inference_core.hookspecs import HOOKS, PLUGIN_API, PROJECT
 from inference_core.package import Artifact, Request
@@ -27,6 +27,9 @@ from inference_core.session import Session
 from inference_core.verdict import BackendReport, Reason, Verdict
 
 Predict = Callable[[Session, Any, Mapping[str, Any]], Any]
+
+# The hooks that wrappers see; the others are asked without them, and cached.
+WRAPPED = ("load", "predict")
 
 # What a plugin may raise that must not end the program; KeyboardInterrupt passes.
 _ANY = (Exception, SystemExit)
@@ -99,6 +102,10 @@ class Backend:
             return Verdict.broken(self._raised("can_load", error))
         if not isinstance(verdict, Verdict):
             return Verdict.broken(self._returned("can_load", verdict, "Verdict"))
+        asked = request.device
+        if verdict.device and asked and not same_device(asked, verdict.device):
+            mistake = f"accepted for {verdict.device} what was asked for {asked}"
+            return Verdict.broken(Reason("error", f"can_load of {self.record.origin} {mistake}"))
         if verdict.status == "accept" and not verdict.device:
             return Verdict.broken(
                 self._returned("can_load", "an acceptance without a device", "Verdict")
@@ -215,9 +222,7 @@ def open_backends(
     settings: Configuration, only: str | None = None
 ) -> list[tuple[Record, Backend | Reason]]:
     """Every installed backend (or only the one of that name), usable or with the reason why not."""
-    wrappers = tuple(
-        p for p in discovery.plugins("wrappers", settings) if usable_wrapper(p) is None
-    )
+    wrappers = tuple(plugin for plugin, reason in judged_wrappers(settings) if reason is None)
     chosen = None if only is None else (only,)
     return [
         (plugin.record, plugin.failure or _open(plugin, wrappers))
@@ -225,7 +230,24 @@ def open_backends(
     ]
 
 
-def usable_wrapper(plugin: Plugin) -> Reason | None:
+def judged_wrappers(settings: Configuration) -> list[tuple[Plugin, Reason | None]]:
+    """Every installed wrapper, and why it can't be used, or None."""
+    judged: list[tuple[Plugin, Reason | None]] = []
+    for plugin in discovery.plugins("wrappers", settings):
+        reason = _wrapper_problem(plugin)
+        twin = next((p for p, r in judged if r is None and p.value is plugin.value), None)
+        if reason is None and twin is not None:
+            reason = Reason(
+                "ambiguous",
+                f"wrapper {plugin.record.name!r} of {plugin.record.origin} is the same object as "
+                f"{twin.record.name!r} of {twin.record.origin}",
+                f"INFERENCE_DISABLE={plugin.record.name}",
+            )
+        judged.append((plugin, reason))
+    return judged
+
+
+def _wrapper_problem(plugin: Plugin) -> Reason | None:
     """Why a wrapper plugin can't be used, or None."""
     record = plugin.record
     if plugin.failure:
@@ -247,11 +269,19 @@ def usable_wrapper(plugin: Plugin) -> Reason | None:
             f"wrapper {record.name!r} of {record.origin} implements {', '.join(plain)} as a plain hook",
             "mark it @hookimpl(wrapper=True)",
         )
+    others = {impl.function.__name__ for impl in impls} - set(WRAPPED)
+    if others or not impls:
+        what = f"wraps {', '.join(sorted(others))}" if others else "wraps nothing"
+        return Reason(
+            "error",
+            f"wrapper {record.name!r} of {record.origin} {what}; wrappers see {' and '.join(WRAPPED)}",
+        )
     return None
 
 
 # Opening a backend costs about a millisecond, so each is kept, with the wrappers it was opened with.
 _opened: dict[tuple[int, ...], tuple[tuple[Plugin, ...], Backend | Reason]] = {}
+discovery.on_refresh(_opened.clear)
 
 
 def _open(plugin: Plugin, wrappers: tuple[Plugin, ...]) -> Backend | Reason:

@@ -100,4 +100,5 @@ def _ultralytics_processor(facts: Facts) -> str | None:
     metadata: dict[str, Any] = dict(facts.get("metadata", {}))
     if not {"task", "names", "stride"} <= metadata.keys():
         return None
-    return "classification" if metadata["task"] == "classify" else "yolo"
+    known = {"detect": "yolo", "classify": "classification"}
+    return known.get(metadata["task"], f"ultralytics-{str(metadata['task'])[:40]}")

@@ -59,7 +59,7 @@ def read() -> Configuration:
     try:
         table = tomllib.loads(where.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if "INFERENCE_CONFIG" in os.environ:
+        if os.environ.get("INFERENCE_CONFIG"):
             raise ConfigurationError(
                 f"INFERENCE_CONFIG names {where}, which doesn't exist"
             ) from None

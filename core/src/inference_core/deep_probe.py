@@ -34,7 +34,7 @@ def deep_report(record: Record, timeout: float) -> BackendReport:
         # pipe open and this process waiting.
         with noise.open("wb") as stderr:
             child = subprocess.Popen(
-                [sys.executable, "-m", "inference_core.deep_probe", record.name, str(answer)],
+                [sys.executable, "-P", "-m", "inference_core.deep_probe", record.name, str(answer)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

@@ -10,7 +10,7 @@ import functools
 import os
 import re
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, TypeVar
@@ -105,8 +105,18 @@ def _damage(distribution: metadata.Distribution, error: Exception) -> Reason:
     )
 
 
+_forgetting: list[Callable[[], object]] = []
+
+
+def on_refresh(forget: Callable[[], object]) -> None:
+    """Have `forget` called by `refresh`: for what is kept about plugins elsewhere."""
+    _forgetting.append(forget)
+
+
 def refresh() -> None:
     """Forget what was found, so that plugins installed since then are seen."""
+    for forget in _forgetting:
+        forget()
     _scan.cache_clear()
     _imported.cache_clear()
 
@@ -156,29 +166,34 @@ def blocked(record: Record, settings: Configuration) -> Reason | None:
     others = " and ".join(rivals)
     return Reason(
         "ambiguous",
-        f"the name {record.name!r} is claimed by {others}",
-        f"INFERENCE_DISABLE={record.distribution} turns one off; or write [pick.{record.kind}] "
-        f'{record.name} = "{record.distribution}" in {settings.path}',
+        f"the name {record.name!r} is claimed by {others}; switch one off, or give the name to one "
+        f'in {settings.path}: pick.{record.kind}."{record.name}" = "{record.distribution}"',
+        f"INFERENCE_DISABLE={record.distribution}",
     )
 
 
 def _disabled(record: Record) -> Reason | None:
-    # By entry-point name, by distribution, or by distribution without the common prefix ("vision").
-    own = {record.name, record.distribution, record.distribution.removeprefix("inference-")}
-    if own & set(configuration.listed("INFERENCE_DISABLE")):
+    own = _called(record)
+    if own & {normalised_name(name) for name in configuration.listed("INFERENCE_DISABLE")}:
         return Reason(
             "disabled",
             f"{record.name} is switched off by INFERENCE_DISABLE={os.environ['INFERENCE_DISABLE']}",
-            "unset INFERENCE_DISABLE, or take the name out of it",
+            "unset INFERENCE_DISABLE",
         )
     allowed = configuration.listed("INFERENCE_PLUGINS")
-    if allowed and not own & set(allowed):
+    if allowed and not own & {normalised_name(name) for name in allowed}:
         return Reason(
             "disabled",
             f"{record.name} is not in INFERENCE_PLUGINS={os.environ['INFERENCE_PLUGINS']}",
             f"INFERENCE_PLUGINS={','.join((*allowed, record.distribution))}",
         )
     return None
+
+
+def _called(record: Record) -> set[str]:
+    """The names by which the INFERENCE_* variables may call a plugin."""
+    names = (record.name, record.distribution, record.distribution.removeprefix("inference-"))
+    return {normalised_name(name) for name in names}
 
 
 def asked(plugin: Plugin, method: str | None, argument: Any, wanted: type[T]) -> T | None:
@@ -216,8 +231,7 @@ def asked(plugin: Plugin, method: str | None, argument: Any, wanted: type[T]) ->
 
 def unknown_names() -> list[Reason]:
     """A problem for each name in INFERENCE_PLUGINS or INFERENCE_DISABLE that nothing answers to."""
-    known = {word for r in records() for word in (r.name, r.distribution)}
-    known |= {r.distribution.removeprefix("inference-") for r in records()}
+    known = {name for record in records() for name in _called(record)}
     return [
         Reason(
             "error",
@@ -225,7 +239,7 @@ def unknown_names() -> list[Reason]:
         )
         for variable in ("INFERENCE_PLUGINS", "INFERENCE_DISABLE")
         for name in configuration.listed(variable)
-        if name not in known
+        if normalised_name(name) not in known
     ]
 
 

@@ -128,6 +128,14 @@ class Environment:
         return None
 
 
+def same_device(asked: str, got: str) -> bool:
+    """Whether a backend that was asked for one device ("cuda") and names another ("cuda:0") means
+    the same; a device without an index means any index."""
+    asked_kind, _, asked_index = asked.partition(":")
+    got_kind, _, got_index = got.partition(":")
+    return asked_kind == got_kind and (not asked_index or int(asked_index) == int(got_index or 0))
+
+
 def is_device_name(device: str) -> bool:
     """Whether `device` has the form of a device name: a word, perhaps with an index ("cuda:1")."""
     return re.fullmatch(r"[a-z][a-z0-9_]*(:\d{1,3})?", device) is not None

@@ -56,6 +56,10 @@ class NoBackendFound(InferenceError):
         super().__init__(message)
         self.resolution = resolution
 
+    def __reduce__(self) -> tuple[type[NoBackendFound], tuple[str, Resolution]]:
+        # Exceptions are pickled by their args alone, and come back from worker processes that way.
+        return type(self), (self.args[0], self.resolution)
+
     def __str__(self) -> str:
         return f"{self.args[0]}\n\n{self.resolution}"
 

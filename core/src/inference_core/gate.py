@@ -1,72 +1,103 @@
 """Who may use a session when: any number of callers, or one at a time; and none after `close`.
 
-One small lock guards a counter, so that a call through an open gate costs well under a microsecond.
+One small lock guards a list of the threads inside, so that a call through an open gate costs well
+under a microsecond. The lock is reentrant, because a signal handler or the garbage collector may come
+by in the middle of `enter` or `leave` and want to close a model or a stream of it.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from inference_core.errors import InferenceError, ModelClosed
 
 
 class Gate:
-    """Counts the calls in flight. `exclusive` lets one caller in at a time and makes others wait."""
+    """Knows who is inside. `exclusive` lets one caller in at a time and makes others wait."""
 
     def __init__(self, name: str, exclusive: bool) -> None:
         self._name = name
         self._exclusive = exclusive
         # The lock is taken by itself: through the Condition it costs four more Python calls.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._active = 0
-        self._holder = 0
+        self._inside: list[int] = []
         self._closed = False
+        self._waiting = 0
+        self._finish: Callable[[], None] | None = None
 
-    def enter(self) -> None:
-        """Come in, waiting while an exclusive gate is taken.
+    def enter(self) -> int:
+        """Come in, waiting while an exclusive gate is taken; returns what `leave` takes.
 
         Raises:
             ModelClosed: the gate was closed.
             InferenceError: this thread itself holds the exclusive gate (an open stream): waiting
                 would never end.
         """
+        me = threading.get_ident()
         with self._lock:
             if self._exclusive:
-                me = threading.get_ident()
-                while self._active and not self._closed:
-                    if self._holder == me:
+                while self._inside and not self._closed:
+                    if me in self._inside:
                         raise InferenceError(
                             f"{self._name}: a stream of this model is still open in this thread; "
                             "read it to its end or close() it first"
                         )
                     self._changed.wait()
-                self._holder = me
             if self._closed:
                 raise ModelClosed(f"{self._name} was closed")
-            self._active += 1
+            self._inside.append(me)
+        return me
 
-    def leave(self) -> None:
+    def leave(self, me: int) -> None:
         """Go out; let the next one in, or who waits for all to be out go on."""
         with self._lock:
-            self._active -= 1
+            self._inside.remove(me)
             if self._exclusive or self._closed:
                 self._changed.notify_all()
+            # Who waits in `close` calls it, so as not to return before it is done.
+            finish = self._taken() if self._closed and not self._waiting else None
+        if finish:
+            finish()
 
-    def close(self) -> bool:
-        """Let nobody in any more. False if it was closed before."""
+    def shut(self) -> None:
+        """Let nobody in any more."""
         with self._lock:
-            first, self._closed = not self._closed, True
+            self._closed = True
             self._changed.notify_all()
-            return first
 
-    def wait(self) -> None:
-        """Wait until all are out."""
+    def close(self, finish: Callable[[], None]) -> None:
+        """Shut, wait until all are out, then call `finish`, once.
+
+        A thread that is inside itself (a signal handler, a wrapper or processor that closes the
+        model it is called for) can't wait for that: there the last one to leave calls `finish`.
+        """
+        me = threading.get_ident()
         with self._lock:
-            while self._active:
+            if self._finish is None:
+                self._finish = finish
+            self.shut()
+            self._waiting += 1
+            while self._inside and me not in self._inside:
                 self._changed.wait()
+            self._waiting -= 1
+            now = self._taken()
+        if now:
+            now()
+
+    def _taken(self) -> Callable[[], None] | None:
+        """What is to be called now that nobody is inside, for the first who asks."""
+        if self._inside or self._finish is None:
+            return None
+        finish, self._finish = self._finish, _nothing
+        return finish
 
     @property
     def closed(self) -> bool:
         """Whether nobody is let in any more."""
         return self._closed
+
+
+def _nothing() -> None:
+    """In place of `finish` once it has been called."""

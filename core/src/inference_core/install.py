@@ -11,6 +11,8 @@ import functools
 import json
 import os
 import shlex
+import shutil
+import sys
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -41,7 +43,16 @@ def install_command(*requirements: str) -> str:
             find_links, unknown = origin is not None, origin is None
     where = ["--find-links", _quoted(str(origin))] if find_links else []
     hint = [_HINT] if unknown and os.name != "nt" else []
-    return " ".join(["pip install", *where, *words, *hint])
+    return " ".join([pip_command(), "install", *where, *words, *hint])
+
+
+def pip_command() -> str:
+    """ "pip", or where a shell would find the pip of another Python, this Python with "-m pip"."""
+    found = shutil.which("pip")
+    scripts = Path(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    if not sys.executable or (found and Path(found).parent.resolve() == scripts.resolve()):
+        return "pip"
+    return f"{_quoted(sys.executable)} -m pip"
 
 
 def foreign_cores() -> list[str]:

@@ -14,7 +14,7 @@ from inference_core.errors import InferenceError, PluginError
 from inference_core.gate import Gate
 from inference_core.hookspecs import Stream
 from inference_core.processor import Graph
-from inference_core.session import Session
+from inference_core.session import Session, TensorSpec
 from inference_core.tensor_check import checker
 
 _NO_OPTIONS: Mapping[str, Any] = {}
@@ -40,7 +40,9 @@ class LoadedPart:
                 "this inference-core can't pass yet; its sessions must take numpy arrays"
             )
         self.session = session
-        self.graph = Graph(tuple(session.inputs), tuple(session.outputs))
+        self.graph = Graph(
+            _specs(backend, "inputs", session.inputs), _specs(backend, "outputs", session.outputs)
+        )
         self._name = name
         self._backend = backend
         self._predict = backend.predict()
@@ -61,7 +63,7 @@ class LoadedPart:
             PluginError: the backend raised.
         """
         self._check(feeds)
-        self._enter()
+        me = self._enter()
         try:
             outputs = self._predict(self.session, feeds, _NO_OPTIONS)
         except InferenceError:
@@ -69,10 +71,13 @@ class LoadedPart:
         except (Exception, SystemExit) as error:  # a plugin may raise anything
             raise self._backend.error("predict", error, f"running {self._name}") from error
         finally:
-            self._leave()
-        if outputs is None:
-            raise PluginError(f"predict of backend {self._backend.name!r} returned nothing")
-        return outputs  # type: ignore[no-any-return]
+            self._leave(me)
+        if not isinstance(outputs, Mapping):
+            raise PluginError(
+                f"predict of backend {self._backend.name!r} ({self._backend.record.origin}) returned "
+                f"{type(outputs).__name__} instead of arrays by output name"
+            )
+        return outputs
 
     def run_batch(self, feeds: Mapping[str, Any], count: int) -> Mapping[str, Any]:
         """`run` on a batch of `count`, filled up to the graph's smallest batch and trimmed again."""
@@ -96,12 +101,12 @@ class LoadedPart:
             ModelClosed: the model was closed.
             PluginError: the backend raised.
         """
-        self._enter()
+        me = self._enter()
         streaming = False
         try:
             result = self._predict(self.session, inputs, options)
             if options.get("stream"):
-                stream = HeldStream(result, self)
+                stream = HeldStream(result, self, me)
                 streaming = True
                 with self._streams_lock:
                     self._streams.add(stream)
@@ -115,22 +120,23 @@ class LoadedPart:
             raise self._backend.error("predict", error, f"running {self._name}") from error
         finally:
             if not streaming:
-                self._leave()
+                self._leave(me)
 
     def close(self) -> None:
         """End open streams and wait for calls in flight, then close the session.
 
         Calling it again does nothing. Streams are ended, not waited for: whoever closes the model
-        may be the one who would have to read them.
+        may be the one who would have to read them. Called from within a prediction of the same
+        thread, it returns at once, and the session is closed when that prediction ends.
         """
-        first = self._gate.close()
+        self._gate.shut()
         with self._streams_lock:
             streams = list(self._streams)
         for stream in streams:
             stream.close()
-        self._gate.wait()
-        if not first:
-            return
+        self._gate.close(self._finish)
+
+    def _finish(self) -> None:
         try:
             self.session.close()
         except InferenceError:
@@ -142,8 +148,9 @@ class LoadedPart:
 class HeldStream:
     """A stream of partial results; it holds its session until it ends, fails or is closed."""
 
-    def __init__(self, stream: Stream, part: LoadedPart) -> None:
+    def __init__(self, stream: Stream, part: LoadedPart, holder: int) -> None:
         self._part = part
+        self._holder = holder
         self._open = False
         # `close` may come from another thread, and waits for the piece that is being made.
         self._lock = threading.RLock()
@@ -189,7 +196,7 @@ class HeldStream:
             except (Exception, SystemExit) as error:  # a plugin may raise anything
                 raise self._error(error) from error
             finally:
-                self._part._leave()
+                self._part._leave(self._holder)
 
     def _error(self, error: BaseException) -> PluginError:
         part = self._part
@@ -203,6 +210,15 @@ class HeldStream:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _specs(backend: Backend, name: str, specs: Any) -> tuple[TensorSpec, ...]:
+    if isinstance(specs, (list, tuple)) and all(isinstance(spec, TensorSpec) for spec in specs):
+        return tuple(specs)
+    raise PluginError(
+        f"load of backend {backend.name!r} ({backend.record.origin}) gave a session whose {name} "
+        "are no tuple of TensorSpec"
+    )
 
 
 def _static_batch(graph: Graph) -> int | None:

@@ -152,6 +152,15 @@ def _nvidia(problems: list[Reason]) -> tuple[str | None, str | None, tuple[Gpu, 
     finally:
         with contextlib.suppress(pynvml.NVMLError):  # everything has been read
             pynvml.nvmlShutdown()
+    if len({gpu.name for gpu in gpus}) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        # CUDA then numbers them by speed, which NVML can't tell (CUDA C++ Programming Guide).
+        problems.append(
+            Reason(
+                "device",
+                "the GPUs differ, and CUDA may number them otherwise than this report does",
+                "export CUDA_DEVICE_ORDER=PCI_BUS_ID",
+            )
+        )
     return driver, cuda, tuple(gpus)
 
 

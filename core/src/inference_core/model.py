@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from inference_core.arguments import build_options
-from inference_core.errors import InferenceError, InvalidArgument, InvalidInput, PluginError
+from inference_core.errors import (
+    InferenceError,
+    InvalidArgument,
+    InvalidInput,
+    InvalidModel,
+    PluginError,
+)
 from inference_core.loaded_part import LoadedPart
 from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import MultiPartProcessor, Processor
@@ -45,6 +51,16 @@ class Model:
         self._parts = parts
         self._processor: Any = processor
         self._multi_part = hasattr(processor, "run")
+        if processor is not None and not self._multi_part and len(parts) > 1:
+            raise InvalidModel(
+                f"{self.package.name} has the parts {', '.join(parts)}, and its processor handles "
+                "models with one part; name another processor in its model.json"
+            )
+        if processor is None and self.package.parameters and self._session_task() is None:
+            raise InvalidModel(
+                f"{self.package.name} states parameters but no processor that would take them; name "
+                "one in its model.json, or leave them out"
+            )
         # Built once: most calls give no options of their own.
         self._defaults = self._built_options({}) if processor is not None else None
         self._single = next(iter(parts.values())) if len(parts) == 1 else None
@@ -54,7 +70,10 @@ class Model:
     @property
     def task(self) -> str | None:
         """The model's task, None for a plain graph."""
-        return self.package.task or next(iter(self._parts.values())).session.task
+        return self.package.task or self._session_task()
+
+    def _session_task(self) -> str | None:
+        return next(iter(self._parts.values())).session.task
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -91,7 +110,7 @@ class Model:
             InvalidInput: an input can't be read, or doesn't fit the graph.
             InvalidArgument: an option that doesn't exist (with a suggestion), or a wrong value.
             ModelClosed: the model was closed.
-            PluginError: the backend failed.
+            PluginError: the backend or the processor failed.
         """
         if self._processor is None:
             return self._without_processor(inputs, options)
@@ -131,10 +150,12 @@ class Model:
         Raises:
             InvalidArgument: at once, for an option that doesn't exist or a wrong value.
         """
-        single = isinstance(inputs, (str, bytes, Path, Mapping))
-        if single or not isinstance(inputs, Iterable):
+        # A numpy or PIL picture is iterable, or claims an array interface, and is one input.
+        single = isinstance(inputs, (str, bytes, bytearray, memoryview, os.PathLike, Mapping))
+        if single or hasattr(inputs, "__array_interface__") or not isinstance(inputs, Iterable):
             raise InvalidArgument(
-                f"stream takes several inputs, such as a list; not {type(inputs).__name__}"
+                f"stream takes several inputs, such as a list, not one {type(inputs).__name__}; for "
+                "one input call the model itself"
             )
         from inference_core.streaming import pipelined
 
@@ -142,9 +163,9 @@ class Model:
             typed, part = self._options(options), self._part(None)
             return pipelined(
                 inputs,
-                lambda value: self._step("preprocess", [value], typed),
+                lambda value: self._prepared([value], typed),
                 lambda prepared: (part.run_batch(prepared[0], 1), prepared[1]),
-                lambda ran: self._step("postprocess", ran[0], ran[1], typed)[0],
+                lambda ran: self._finished(ran[0], ran[1], typed, 1)[0],
             )
         if self._processor is not None:
             self._options(options)
@@ -170,6 +191,8 @@ class Model:
             except InferenceError as error:
                 errors.append(error)
         if errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"and: {other}")
             raise errors[0]
 
     def __enter__(self) -> Model:
@@ -184,10 +207,34 @@ class Model:
 
     def _results(self, batch: list[Any], typed: Any) -> Any:
         if self._multi_part:
-            return self._step("run", batch, typed, self._runs())
-        feeds, context = self._step("preprocess", batch, typed)
+            results = self._step("run", batch, typed, self._runs())
+            return self._counted("run", results, len(batch))
+        feeds, context = self._prepared(batch, typed)
         outputs = self._part(None).run_batch(feeds, len(batch))
-        return self._step("postprocess", outputs, context, typed)
+        return self._finished(outputs, context, typed, len(batch))
+
+    def _prepared(self, batch: list[Any], typed: Any) -> tuple[Mapping[str, Any], Any]:
+        prepared = self._step("preprocess", batch, typed)
+        if not isinstance(prepared, tuple) or len(prepared) != 2:
+            raise self._mistake("preprocess returned no pair of tensors and context")
+        return prepared
+
+    def _finished(self, outputs: Mapping[str, Any], context: Any, typed: Any, count: int) -> Any:
+        results = self._step("postprocess", outputs, context, typed)
+        return self._counted("postprocess", results, count)
+
+    def _counted(self, step: str, results: Any, count: int) -> Any:
+        if not isinstance(results, Sequence) or len(results) != count:
+            found = len(results) if isinstance(results, Sized) else type(results).__name__
+            raise self._mistake(f"{step} returned {found} results for {count} inputs")
+        return results
+
+    def _mistake(self, what: str) -> PluginError:
+        cls = type(self._processor)
+        assert self.package.processor is not None
+        return PluginError(
+            f"processor {self.package.processor.name!r} ({cls.__module__}.{cls.__qualname__}): {what}"
+        )
 
     def _step(self, name: str, *arguments: Any) -> Any:
         """One of the processor's functions; what it raises by mistake becomes a `PluginError`."""
@@ -196,15 +243,12 @@ class Model:
         except InferenceError:
             raise
         except (Exception, SystemExit) as error:  # a plugin may raise anything
-            assert self.package.processor is not None
-            raise PluginError(
-                f"{name} of processor {self.package.processor.name!r} raised "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            raise self._mistake(f"{name} raised {type(error).__name__}: {error}") from error
 
     def _without_processor(self, inputs: Any, options: Mapping[str, Any]) -> Any:
         part = self._part(None)
         if part.session.task is not None:
+            options = {**self.package.parameters, **options}
             if isinstance(inputs, list) and not options.get("stream"):
                 return [part.call(each, options) for each in inputs]
             return part.call(inputs, options)
@@ -238,10 +282,9 @@ class Model:
             return self._single
         if role is not None and role in self._parts:
             return self._parts[role]
-        roles = ", ".join(self._parts)
-        raise InvalidArgument(
-            f"{self.package.name} has the parts {roles}; part={role!r} is none of them"
-        )
+        roles = " or ".join(f"part={name!r}" for name in self._parts)
+        which = "say which one" if role is None else f"part={role!r} is none of them"
+        raise InvalidArgument(f"{self.package.name} has {len(self._parts)} parts: {which}, {roles}")
 
     def _batch_limit(self, batch_size: int | None) -> int:
         """How many inputs of a list go through the graph at once."""

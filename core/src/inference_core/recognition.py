@@ -10,7 +10,7 @@ from inference_core.arguments import did_you_mean
 from inference_core.configuration import Configuration
 from inference_core.errors import InvalidModel
 from inference_core.install import install_command
-from inference_core.package import ModelPackage, ProcessorSpec
+from inference_core.package import Artifact, ModelPackage, ProcessorSpec
 from inference_core.processor import Recognition
 from inference_core.verdict import Reason
 
@@ -24,31 +24,60 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
         InvalidModel: two processors claim it (the message names the manifest line to write), or
             one sees that its metadata is damaged.
     """
-    facts = [facts for artifact in package.artifacts for facts in artifact.facts.values()]
-    graphs = [each for each in facts if "outputs" in each or each.get("metadata")]
-    if package.processor is not None or package.task is not None or len(graphs) != 1:
+    if package.processor is not None or any(len(each.parts) > 1 for each in package.artifacts):
         return package
     claims: dict[str, Recognition] = {}
-    for plugin in discovery.plugins("processors", settings):
-        if plugin.failure:
-            continue  # the reason appears in the resolution where the processor is needed
-        recognition = discovery.asked(plugin, "recognise", graphs[0], Recognition)
-        if recognition is not None:
-            claims[plugin.record.name] = recognition
+    for artifact in package.artifacts:
+        for name, recognition in _claims(artifact, settings).items():
+            if claims.setdefault(name, recognition) != recognition:
+                raise InvalidModel(
+                    f"the artifacts of {package.root} differ in what {name!r} recognises in them "
+                    f"({claims[name].task}, {recognition.task}); write the line "
+                    f'"processor": {{"name": "{name}"}} into its model.json, with the labels'
+                )
     if len(claims) > 1:
         raise InvalidModel(
             f"{package.root} is recognised by the processors {' and '.join(sorted(claims))}; write "
             f'a model.json with the line "processor": {{"name": "{min(claims)}"}}'
         )
     for name, recognition in claims.items():
+        if package.task not in (None, recognition.task):
+            raise InvalidModel(
+                f"{package.root} states the task {package.task}, and {name!r} recognises "
+                f"{recognition.task}; mend the manifest's task, or name its processor"
+            )
         return replace(
             package,
             task=recognition.task,
             labels=package.labels or recognition.labels,
             processor=ProcessorSpec(name, recognition.settings),
         )
-    wanted = catalog.processor_wanted(package.artifacts[0])
-    return replace(package, processor=ProcessorSpec(wanted)) if wanted else package
+    wanted = next(filter(None, map(catalog.processor_wanted, package.artifacts)), None)
+    if wanted is None:
+        return package
+    if any(
+        plugin.failure is None for plugin in discovery.plugins("processors", settings, (wanted,))
+    ):
+        raise InvalidModel(
+            f"{package.root} has the metadata of an Ultralytics export, but the processor {wanted!r} "
+            "doesn't recognise it; write a model.json that states task, labels and processor"
+        )
+    return replace(package, processor=ProcessorSpec(wanted))
+
+
+def _claims(artifact: Artifact, settings: Configuration) -> dict[str, Recognition]:
+    """What each installed processor recognises in an artifact."""
+    claims: dict[str, Recognition] = {}
+    for facts in artifact.facts.values():
+        if "outputs" not in facts and not facts.get("metadata"):
+            continue  # nothing in it that could be recognised
+        for plugin in discovery.plugins("processors", settings):
+            if plugin.failure:
+                continue  # the reason appears in the resolution where the processor is needed
+            recognition = discovery.asked(plugin, "recognise", facts, Recognition)
+            if recognition is not None:
+                claims[plugin.record.name] = recognition
+    return claims
 
 
 def processor_class(name: str, settings: Configuration) -> Any | Reason:

@@ -6,16 +6,23 @@ matched here once and added to its verdict: `requires`, the batch range, the pro
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from inference_core import catalog, configuration, discovery, requires
 from inference_core.arguments import did_you_mean, unknown_argument
-from inference_core.backend import Backend, open_backends
+from inference_core.backend import Backend, judged_wrappers, open_backends
 from inference_core.configuration import Configuration
 from inference_core.environment import KNOWN_DEVICES, Environment, is_device_name
-from inference_core.errors import ConfigurationError, InferenceError, InvalidArgument
+from inference_core.errors import (
+    ConfigurationError,
+    InferenceError,
+    InvalidArgument,
+    PluginError,
+    PluginWarning,
+)
 from inference_core.install import install_command
 from inference_core.package import PRECISIONS, Artifact, ModelPackage, Request
 from inference_core.recognition import processor_class
@@ -50,6 +57,7 @@ class Resolver:
         self.wish = wish
         _check_request(wish.request)
         self.order = preference_order(wish.preference, settings)
+        _warn(settings)
         self.backends = open_backends(settings, wish.request.backend)
         self._check_device()
         self._check_options()
@@ -96,11 +104,13 @@ class Resolver:
             request = self.request_for(backend)
         except InvalidArgument as error:
             return Verdict.reject(Reason("option", str(error)))
+        except PluginError as error:
+            return Verdict.broken(Reason("error", str(error)))
         verdict = backend.can_load(artifact, self.environment, request)
         if any(reason.code == "format" for reason in verdict.reasons):
             return verdict
-        device = verdict.device or self.wish.request.device
-        facts = {**self.environment.facts(device)}
+        # Where nothing decided on a device, a GPU's facts are the first GPU's.
+        facts = {**self.environment.facts(verdict.device or self.wish.request.device or "cuda")}
         for name, value in backend.probe(self.environment).facts.items():
             facts.setdefault(name, value)
         reasons = [*verdict.reasons, *requires.unmet(artifact.requires, facts)]
@@ -182,6 +192,28 @@ class Resolver:
             if backends and name not in known:
                 whose = " or ".join(backend.name for backend in backends)
                 raise unknown_argument(f"options= of the backend {whose}", name, known)
+        errors: list[InvalidArgument] = []
+        for backend in backends:
+            try:
+                self.request_for(backend)
+            except InvalidArgument as error:
+                errors.append(error)
+            except PluginError:
+                pass  # it is in the resolution, as that backend's reason
+        if errors and len(errors) == len(backends):
+            # Nobody takes them. Who knows every name says what is wrong with the value.
+            raise next((e for e in errors if "has no argument" not in str(e)), errors[0])
+
+
+def _warn(settings: Configuration) -> None:
+    """Say what changes every resolution and would go unseen: names in the INFERENCE_* variables that
+    nothing answers to, and wrappers that see no call because they can't be used."""
+    for problem in discovery.unknown_names():
+        warnings.warn(problem.message, PluginWarning, stacklevel=5)
+    for plugin, reason in judged_wrappers(settings):
+        if reason is not None and reason.code != "disabled":
+            message = f"wrapper {plugin.record.name!r} is left out: {reason}"
+            warnings.warn(message, PluginWarning, stacklevel=5)
 
 
 def _check_request(request: Request) -> None:

@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from inference_core import catalog, configuration, discovery, machine
-from inference_core.backend import Backend, open_backends, usable_wrapper
+from inference_core.backend import Backend, judged_wrappers, open_backends
 from inference_core.configuration import Configuration
 from inference_core.discovery import Record
 from inference_core.environment import Environment
@@ -17,7 +17,7 @@ from inference_core.errors import ConfigurationError
 from inference_core.install import foreign_cores, install_command
 from inference_core.plain import to_plain
 from inference_core.resolver import preference_order
-from inference_core.tables import reason_lines, table_line
+from inference_core.tables import printable, reason_lines, table_line
 from inference_core.verdict import BackendReport, Reason
 
 
@@ -97,7 +97,7 @@ def plugin_table(
             devices = ", ".join(report.devices)
         kind = record.kind.rstrip("s")
         cells = (record.name, kind, plugin.state, runtime, devices, record.origin)
-        rows.append((cells, plugin.reasons))
+        rows.append((tuple(map(printable, cells)), plugin.reasons))
     return head, rows
 
 
@@ -156,6 +156,9 @@ def _report(deep: bool, timeout: float, others: bool) -> RuntimeReport:
         plugins = [_deep_state(state, environment, timeout) for state in plugins]
     if others:
         plugins += _other_states(settings)
+    else:  # a wrapper that can't be used is left out of every call
+        judged = judged_wrappers(settings)
+        plugins += [_unusable(plugin.record, reason) for plugin, reason in judged if reason]
     missing = {
         known.name: install_command(
             known.gpu_requirement if environment.gpus else known.requirement
@@ -212,15 +215,14 @@ def _unusable(record: Record, reason: Reason) -> PluginState:
 
 def _other_states(settings: Configuration) -> list[PluginState]:
     """Wrappers, readers, processors and sources: ready if their module imports."""
-    states = []
-    for kind in ("wrappers", "readers", "processors", "sources"):
-        for plugin in discovery.plugins(kind, settings):
-            reason = usable_wrapper(plugin) if kind == "wrappers" else plugin.failure
-            state = (
-                _unusable(plugin.record, reason) if reason else PluginState(plugin.record, "ready")
-            )
-            states.append(state)
-    return states
+    judged = judged_wrappers(settings)
+    for kind in ("readers", "processors", "sources"):
+        judged += [(plugin, plugin.failure) for plugin in discovery.plugins(kind, settings)]
+    return [_other_state(plugin.record, reason) for plugin, reason in judged]
+
+
+def _other_state(record: Record, reason: Reason | None) -> PluginState:
+    return _unusable(record, reason) if reason else PluginState(record, "ready")
 
 
 def _deep_state(state: PluginState, environment: Environment, timeout: float) -> PluginState:

@@ -44,7 +44,10 @@ def locate(reference: str | os.PathLike[str], settings: Configuration) -> Path:
     path = Path(text)
     if not _exists(path):
         raise _missing(path, text)
-    return path.absolute()
+    try:
+        return path.absolute()
+    except OSError as error:  # the current folder was deleted
+        raise ModelNotFound(f"{text!r} can't be found from here: {error}") from error
 
 
 def _exists(path: Path) -> bool:

@@ -130,6 +130,8 @@ def _file(path: Path) -> Artifact:
         return _readable(_FORMAT_READERS[stated], path)
     if seen:
         return _readable(_FORMAT_READERS[seen], path)
+    if path.name == "model.json":
+        raise InvalidModel(f"{path} is a manifest: name its folder, {path.parent}")
     raise InvalidModel(
         f"{path} is no model that is known here ({_description(head)}); known suffixes are "
         f"{', '.join(_SUFFIX_FORMATS)}, and folders with a model.json"

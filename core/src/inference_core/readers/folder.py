@@ -1,4 +1,4 @@
-"""Folders without a manifest: a Hugging Face folder, or one model file among others."""
+"""Folders without a manifest: a Hugging Face folder, or an error that says what the folder lacks."""
 
 from __future__ import annotations
 
