@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from inference_core.arguments import build_options
 from inference_core.errors import InvalidArgument
+from inference_core.install import install_command
 from inference_core.package import Artifact
 from inference_core.readers import torch_file
 from inference_torch import install_state, judgement, plugin
@@ -72,7 +74,7 @@ def test_a_missing_torch_is_not_installed_and_comes_with_the_command(monkeypatch
     report = plugin.probe_environment(machine(), False)
     assert report.runtime_version is None
     assert report.problems[0].code == "not-installed"
-    assert report.problems[0].fix == 'pip install "torch>=2.6"'
+    assert report.problems[0].fix == install_command("torch>=2.6")
 
 
 def test_a_missing_torch_does_not_hide_the_other_reasons(monkeypatch, files, judge) -> None:
@@ -105,9 +107,15 @@ def test_a_cpu_build_beside_a_gpu_is_a_problem_with_the_matching_build(pretend, 
     pretend(build="cpu")
     report = plugin.probe_environment(machine(gpus=1), False)
     assert report.devices == ("cpu",)
-    assert "PyTorch's index for cu128" in report.problems[0].fix
+    words = shlex.split(report.problems[0].fix)
+    assert words[:3] == ["uv", "pip", "install"]
+    assert words[3:] == ["--reinstall-package", "torch", "--torch-backend=cu128", "torch>=2.6"]
+    assert "<" not in report.problems[0].fix, "nothing is left to fill in"
+    assert "PyTorch's index for cu128" in report.problems[0].message, "the way with pip"
     older = machine(gpus=1, cuda_version="12.5")
-    assert "cu124" in plugin.probe_environment(older, False).problems[0].fix
+    assert "--torch-backend=cu124" in plugin.probe_environment(older, False).problems[0].fix
+    unknown = machine(gpus=1, cuda_version=None)
+    assert "--torch-backend=auto" in plugin.probe_environment(unknown, False).problems[0].fix
 
 
 def test_a_cuda_build_uses_the_gpus_and_says_which_cuda(pretend, machine, files, judge) -> None:
@@ -134,7 +142,8 @@ def test_a_device_that_is_not_there_is_refused_with_every_cause(files, judge, ma
     assert "without CUDA" in verdict.reasons[1].message
     with_gpu = judge(files / "dynamic.pt2", machine(gpus=1), device="cuda")
     assert codes(with_gpu) == ["device"]
-    assert "cu128" in with_gpu.reasons[0].fix
+    assert "--torch-backend=cu128" in with_gpu.reasons[0].fix
+    assert "PyTorch's index for cu128" in with_gpu.reasons[0].message
     assert codes(judge(files / "dynamic.pt2", device="mps")) == ["device"]
     assert codes(judge(files / "dynamic.pt2", device="npu")) == ["device"]
 

@@ -74,16 +74,21 @@ def installed() -> InstalledTorch | Reason:
     return _read(Path(spec.origin).parent)
 
 
-def build_command(environment: Environment) -> str:
-    """The command that replaces a CPU build by one for this machine's driver.
+def wrong_build(environment: Environment, message: str) -> Reason:
+    """The reason `message`, with the command that replaces a CPU build by one for this driver.
 
-    PyTorch serves each CUDA build from an index of its own, which the selector on its site shows.
+    PyTorch serves each CUDA build from an index of its own. uv knows their addresses; who has only
+    pip finds them in the selector on PyTorch's site.
     """
     driver = _numbers(environment.cuda_version or "")
     fitting = next((cuda for cuda in CUDA_BUILDS if driver and _numbers(cuda) <= driver), None)
-    tag = "cu" + fitting.replace(".", "") if fitting else "your CUDA version"
-    command = install_command("--force-reinstall", REQUIREMENT)
-    return f'{command} --index-url "<PyTorch\'s index for {tag}>"'
+    tag = "cu" + fitting.replace(".", "") if fitting else "auto"
+    index = tag if fitting else "your CUDA version"
+    with_pip = (
+        f"with pip instead of uv: --force-reinstall --index-url and PyTorch's index for {index}"
+    )
+    command = install_command("--reinstall-package", "torch", f"--torch-backend={tag}", REQUIREMENT)
+    return Reason("device", f"{message} ({with_pip})", f"uv {command}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

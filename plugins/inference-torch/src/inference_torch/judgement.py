@@ -16,7 +16,7 @@ from inference_core.verdict import Reason, Verdict
 
 from inference_torch.archive_scan import scan_archive, scan_saved
 from inference_torch.findings import Finding
-from inference_torch.install_state import OLDEST, InstalledTorch, build_command, installed
+from inference_torch.install_state import OLDEST, InstalledTorch, installed, wrong_build
 from inference_torch.options import TorchOptions
 
 FORMATS = ("torch-export", "torchscript", "torch-checkpoint")
@@ -157,11 +157,11 @@ def _device_reasons(
         if problem := environment.device_problem(device):
             yield problem
         if torch.cuda is None:
-            yield Reason(
-                "device",
-                f"{device} was asked for, but torch {torch.version} is a build without CUDA",
-                build_command(environment) if environment.gpus else 'device="cpu"',
-            )
+            what = f"{device} was asked for, but torch {torch.version} is a build without CUDA"
+            if environment.gpus:
+                yield wrong_build(environment, what)
+            else:
+                yield Reason("device", what, 'device="cpu"')
     elif kind == "mps" and (problem := environment.device_problem(device)):
         yield problem
     facts = next(iter(artifact.facts.values()), {})

@@ -49,6 +49,8 @@ def load_session(artifact: Artifact, environment: Environment, request: Request)
     dtype = _DTYPES[request.precision] if cast and request.precision else None
     loaded = _load_program(artifact, request, device, dtype)
     _check_device(path, loaded.module, device)
+    stateless = loaded.stateless and not options.compile  # compiled code keeps state of its own
+    memory = loaded.memory() if stateless else None
     if options.compile:
         loaded.module = torch.compile(loaded.module, mode=options.compile_mode)
     if (cast or options.compile) and loaded.example:
@@ -59,9 +61,11 @@ def load_session(artifact: Artifact, environment: Environment, request: Request)
         outputs=loaded.outputs,
         metadata=loaded.metadata,
         device=str(device),
-        # Measured on CPU for both kinds of graph; compiled code and Python modules keep state.
-        thread_safe=loaded.stateless and device.type == "cpu" and not options.compile,
+        # Measured on the CPU for exported graphs.
+        thread_safe=stateless and device.type == "cpu",
         compute=dtype,
+        memory=memory,
+        writes_inputs=loaded.writes_inputs,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from inference_core.hookspecs import hookimpl
 from inference_core.verdict import BackendReport, Reason, Verdict
 
-from inference_torch.install_state import build_command, installed
+from inference_torch.install_state import installed, wrong_build
 from inference_torch.options import TorchOptions
 
 if TYPE_CHECKING:
@@ -37,11 +37,10 @@ def probe_environment(environment: Environment, deep: bool) -> BackendReport:
     problems: list[Reason] = []
     if environment.gpus and not (torch.cuda or torch.hip):
         problems.append(
-            Reason(
-                "device",
+            wrong_build(
+                environment,
                 f"this machine has {environment.gpus[0].name}, but torch {torch.version} is a build "
                 "without CUDA and runs on the CPU only",
-                build_command(environment),
             )
         )
     devices = torch.devices(environment)

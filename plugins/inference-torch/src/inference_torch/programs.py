@@ -35,7 +35,8 @@ class Loaded:
         inputs: the tensors it takes, in order.
         outputs: the tensors it returns, as far as the file says; see `TorchSession`.
         metadata: what the file says of itself.
-        stateless: whether a run changes nothing that another run could see.
+        stateless: whether a run is known to change nothing that another run could see.
+        writes_inputs: whether a run may write to the tensors it is given.
         keyed: whether a dict that comes back names its tensors; "output0", … otherwise.
         example: tensors that it can be tried with, or ().
     """
@@ -46,8 +47,16 @@ class Loaded:
     outputs: tuple[TensorSpec, ...]
     metadata: Mapping[str, str]
     stateless: bool
+    writes_inputs: bool
     keyed: bool = True
     example: Sequence[torch.Tensor] = field(default=())
+
+    def memory(self) -> frozenset[int]:
+        """Addresses of the storages of its weights, buffers and constants."""
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        for module in self.module.modules():
+            tensors += [value for value in vars(module).values() if torch.is_tensor(value)]
+        return frozenset(tensor.untyped_storage().data_ptr() for tensor in tensors)
 
     def program(self, tensors: Sequence[torch.Tensor]) -> Named:
         """Run it."""
@@ -82,12 +91,13 @@ def load_export(
     module = exported.module(check_guards=False) if guarded else exported.module()
     return Loaded(
         module=module,
-        arguments=_Arguments(exported, copy=bool(written & given)),
+        arguments=_Arguments(exported),
         inputs=inputs,
         outputs=facts["outputs"],
         metadata=facts["metadata"],
         keyed=False,
         stateless=written <= given,
+        writes_inputs=bool(written & given),
         example=[tensor.to(device) for tensor in example],
     )
 
@@ -101,20 +111,17 @@ def _is_given(spec: Any) -> bool:
 class _Arguments:
     """Puts tensors where the exported program takes its inputs, and constants between them."""
 
-    def __init__(self, exported: Any, copy: bool) -> None:
+    def __init__(self, exported: Any) -> None:
         self._tree = exported.call_spec.in_spec
         specs = [s for s in exported.graph_signature.input_specs if s.kind.name == "USER_INPUT"]
         self._fixed = [None if _is_given(spec) else (spec.arg.value,) for spec in specs]
         kinds = [type(spec.arg).__name__ for spec in specs if _is_given(spec)]
         self._symbols = [kind == "SymIntArgument" for kind in kinds]
-        self._copy = copy
 
     def __call__(self, tensors: Sequence[torch.Tensor]) -> tuple[Any, Any]:
         pairs = zip(tensors, self._symbols, strict=True)
         given = iter([int(tensor) if symbol else tensor for tensor, symbol in pairs])
         flat = [fixed[0] if fixed else next(given) for fixed in self._fixed]
-        if self._copy:  # the program writes to its inputs; the caller's arrays stay as they are
-            flat = [leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in flat]
         args, kwargs = pytree.tree_unflatten(flat, self._tree)
         return args, kwargs
 
@@ -153,7 +160,9 @@ def load_torchscript(
         inputs=tuple(TensorSpec(argument.name, "any", None) for argument in arguments),
         outputs=tuple(TensorSpec(f"output{index}", "any", None) for index in range(count)),
         metadata=metadata,
-        stateless=True,
+        # Its code may write to its attributes and its inputs, and nothing in the file says whether.
+        stateless=False,
+        writes_inputs=True,
     )
 
 
@@ -186,6 +195,7 @@ def load_checkpoint(
         outputs=(),
         metadata={},
         stateless=False,
+        writes_inputs=True,
     )
 
 

@@ -32,6 +32,9 @@ class TorchSession:
         device: where the weights are, as torch says.
         thread_safe: whether several threads may predict at once.
         compute: dtype that floating inputs are turned into; None leaves them as they are.
+
+    What comes back is the caller's: no array of it shares memory with the program's weights, buffers
+    or constants, with anything the program keeps, or with an array that was given.
     """
 
     task: str | None = None
@@ -46,10 +49,20 @@ class TorchSession:
         device: str,
         thread_safe: bool,
         compute: torch.dtype | None,
+        memory: frozenset[int] | None,
+        writes_inputs: bool,
     ) -> None:
+        """
+        Args:
+            program: from tensors to named tensors; the rest is described above.
+            memory: addresses of the storages that the program keeps between runs; None if a run may
+                add some, which makes every result a copy.
+            writes_inputs: whether `program` may write to its tensors, which makes those copies.
+        """
         self._program: Program | None = program
         self.inputs, self.outputs, self.metadata = inputs, outputs, metadata
         self.device, self.thread_safe, self.compute = device, thread_safe, compute
+        self._memory, self._writes_inputs = memory, writes_inputs
         self._device = torch.device(device)
         self._returned = {spec.name: _numpy_side(spec.dtype) for spec in outputs}
 
@@ -68,7 +81,8 @@ class TorchSession:
             raise ModelClosed("this torch session is closed")
         with torch.inference_mode():
             tensors = [self._tensor(inputs[spec.name], spec) for spec in self.inputs]
-            return {name: self._array(name, tensor) for name, tensor in program(tensors)}
+            given = set(map(_address, tensors))
+            return {name: self._array(name, tensor, given) for name, tensor in program(tensors)}
 
     def close(self) -> None:
         """Let go of the program and give its GPU memory back. Calling it again does nothing."""
@@ -79,21 +93,35 @@ class TorchSession:
             torch.cuda.empty_cache()
 
     def _tensor(self, array: np.ndarray, spec: TensorSpec) -> torch.Tensor:
-        tensor = torch.from_numpy(_writable(array))
+        tensor = torch.from_numpy(_torch_takes(array))
         dtype = torch.bfloat16 if spec.dtype == "bfloat16" else None
         if self.compute is not None and tensor.is_floating_point():
             dtype = self.compute
-        return tensor.to(self._device, dtype)
+        return tensor.to(self._device, dtype, copy=self._writes_inputs)
 
-    def _array(self, name: str, tensor: torch.Tensor) -> np.ndarray:
+    def _array(self, name: str, result: torch.Tensor, given: set[int]) -> np.ndarray:
+        tensor = result
         if tensor.is_floating_point():
             wanted = self._returned.get(name)
             if wanted is None and tensor.dtype == torch.bfloat16:
                 wanted = torch.float32
             if wanted is not None and wanted != tensor.dtype:
                 tensor = tensor.to(wanted)
-        array: np.ndarray = tensor.resolve_conj().resolve_neg().cpu().numpy()
+        tensor = tensor.resolve_conj().resolve_neg().cpu()
+        address = _address(tensor)
+        if self._memory is None:
+            shared = address == _address(result)
+        else:
+            shared = address in self._memory or address in given
+        if shared:
+            tensor = tensor.clone()
+        array: np.ndarray = tensor.numpy()
         return array
+
+
+def _address(tensor: torch.Tensor) -> int:
+    address: int = tensor.untyped_storage().data_ptr()
+    return address
 
 
 def _numpy_side(dtype: str) -> torch.dtype | None:
@@ -113,11 +141,11 @@ class _Holder:
         self.__array_interface__ = {**array.__array_interface__, "data": (pointer, False)}
 
 
-def _writable(array: np.ndarray) -> np.ndarray:
+def _torch_takes(array: np.ndarray) -> np.ndarray:
     """The array in a form that torch takes, without a copy where it can.
 
     torch warns of read-only memory, once per process, because it could be written through the tensor.
-    Programs don't write to their inputs (`loading` gives those that do a copy).
+    It isn't: programs that may write to their inputs get copies of them.
     """
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
