@@ -23,11 +23,12 @@ EPOCH = "1!"
 _HINT = "# with --find-links and the folder of this project's wheels, or INFERENCE_WHEELS set to it"
 
 
-def install_command(*requirements: str) -> str:
+def install_command(*requirements: str, installer: str | None = None) -> str:
     """A pip command to paste, for our distributions and others alike.
 
     Args:
         requirements: as pip takes them; ours by name and extras only ("inference-onnx[cpu]").
+        installer: "uv pip" where only that can do it; None for this Python's pip.
     """
     origin = _origin()
     words: list[str] = []
@@ -43,7 +44,7 @@ def install_command(*requirements: str) -> str:
             find_links, unknown = origin is not None, origin is None
     where = ["--find-links", _quoted(str(origin))] if find_links else []
     hint = [_HINT] if unknown and os.name != "nt" else []
-    return " ".join([pip_command(), "install", *where, *words, *hint])
+    return " ".join([installer or pip_command(), "install", *where, *words, *hint])
 
 
 def pip_command() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+from inference_core.install import install_command, pip_command
 from inference_onnx.install_state import find_install
 
 CUDA_LIBRARY = "libonnxruntime_providers_cuda.so"
@@ -84,7 +85,7 @@ def test_both_packages_at_once_are_named_with_the_way_out(site):
     problem = only_problem(site.find(), gpu=True)
     assert problem.code == "broken-install"
     assert "onnxruntime 1.30.0 and onnxruntime-gpu 1.31.1" in problem.message
-    assert problem.fix.startswith("pip uninstall -y onnxruntime onnxruntime-gpu && pip install")
+    assert problem.fix.startswith(f"{pip_command()} uninstall -y onnxruntime onnxruntime-gpu && ")
     assert "inference-onnx[gpu]" in problem.fix
 
 
@@ -95,7 +96,8 @@ def test_a_hollow_folder_with_metadata_is_reinstalled(site):
     assert problem.code == "broken-install"
     assert "onnxruntime 1.31.1 is installed, but" in problem.message
     assert "has no __init__.py" in problem.message
-    assert problem.fix == 'pip install --force-reinstall --no-deps "onnxruntime==1.31.1"'
+    words = ("--force-reinstall", "--no-deps", "onnxruntime==1.31.1")
+    assert problem.fix == install_command(*words)
 
 
 def test_a_hollow_folder_without_metadata_is_a_rest(site):

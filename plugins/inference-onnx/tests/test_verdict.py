@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from inference_core import InferenceError
 from inference_core.environment import Environment
+from inference_core.install import pip_command
 from inference_core.package import Artifact, Request
 from inference_onnx import artifact_check, plugin
 from inference_onnx.install_state import Install, find_install
@@ -198,7 +199,9 @@ def test_cuda_with_only_the_cpu_package_names_the_gpu_package(artifact, gpu_mach
     verdict = judge(artifact, gpu_machine, device="cuda")
     reason = reasons(verdict)["device"]
     assert "has no CUDA in it" in reason.message
-    assert reason.fix.startswith("pip uninstall -y onnxruntime && pip install")
+    assert reason.fix.startswith(
+        f"{pip_command()} uninstall -y onnxruntime && {pip_command()} install"
+    )
     assert "inference-onnx[gpu]" in reason.fix
 
 

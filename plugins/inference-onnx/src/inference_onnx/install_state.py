@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference_core.install import install_command
+from inference_core.install import install_command, pip_command
 from inference_core.verdict import Reason
 
 _BUILD_INFO = re.compile(r"^(\w+) = '([^'\n]*)'", re.MULTILINE)
@@ -58,7 +58,8 @@ class Install:
             message = (
                 f"{names} are both installed in {self.folder} and overwrote each other's files"
             )
-            fix = f"pip uninstall -y {' '.join(name for name, _ in self.owners)} && {install}"
+            both = " ".join(name for name, _ in self.owners)
+            fix = f"{pip_command()} uninstall -y {both} && {install}"
             return (Reason("broken-install", message, fix),)
         if self.regular and self.native:
             return ()

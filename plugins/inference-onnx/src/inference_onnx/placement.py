@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from inference_core.environment import Environment
-from inference_core.install import install_command
+from inference_core.install import install_command, pip_command
 from inference_core.verdict import Reason
 
 from inference_onnx.install_state import Install
@@ -83,7 +83,8 @@ def cuda_problem(device: str, environment: Environment, install: Install) -> Rea
     """Why the installed onnxruntime can't use an NVIDIA GPU that is there, or None if it can."""
     gpu = environment.gpu(device)
     if not install.cuda:
-        replaced = f"pip uninstall -y {install.owners[0][0]} && " if install.owners else ""
+        owner = install.owners[0][0] if install.owners else None
+        replaced = f"{pip_command()} uninstall -y {owner} && " if owner else ""
         return Reason(
             "device",
             f"{device} ({gpu.name if gpu else 'GPU'}) is there, but the installed "

@@ -87,8 +87,8 @@ def wrong_build(environment: Environment, message: str) -> Reason:
     with_pip = (
         f"with pip instead of uv: --force-reinstall --index-url and PyTorch's index for {index}"
     )
-    command = install_command("--reinstall-package", "torch", f"--torch-backend={tag}", REQUIREMENT)
-    return Reason("device", f"{message} ({with_pip})", f"uv {command}")
+    words = ("--reinstall-package", "torch", f"--torch-backend={tag}", REQUIREMENT)
+    return Reason("device", f"{message} ({with_pip})", install_command(*words, installer="uv pip"))
 
 
 def _numbers(version: str) -> tuple[int, ...]:
