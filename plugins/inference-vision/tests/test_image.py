@@ -294,3 +294,20 @@ def test_plain_files_are_read_without_importing_pillow(picture, encode, tmp_path
         "[read_image(path) for path in sys.argv[1:]]; assert 'PIL' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, *map(str, paths)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("several", "words"),
+    [
+        (("a.jpg", "b.jpg"), "as a list"),
+        ((name for name in ("a.jpg", "b.jpg")), "as a list"),
+        ({"a.jpg"}, "as a list"),
+        (map(str, ["a.jpg"]), "as a list"),
+        (["a.jpg"], "without lists in it"),
+        (io.BytesIO(b"x"), r"its read\(\) gives"),
+        (None, "pass a path"),
+    ],
+)
+def test_several_images_in_anything_but_a_list_are_an_error_that_says_so(several, words):
+    with pytest.raises(InvalidInput, match=words):
+        read_image(several)

@@ -115,6 +115,7 @@ class ClassificationProcessor:
         from inference_core.results import Classification
 
         from inference_vision.class_scores import probabilities
+        from inference_vision.finite import check_finite
 
         raw = outputs[self._output]
         count = len(self._labels)
@@ -123,11 +124,7 @@ class ClassificationProcessor:
                 f"the output {self._output!r} has the shape {raw.shape}, which isn't "
                 f"({len(context)} pictures, {count or 'any number of'} labels)"
             )
-        if not np.isfinite(raw).all():
-            raise InvalidModel(
-                f"the output {self._output!r} holds NaN or infinite scores; if the model computes "
-                "in fp16, try precision='fp32'"
-            )
+        check_finite(raw, self._output, "scores")
         scores = probabilities(raw, self._activation)
         best = np.argsort(-scores, axis=1, kind="stable")[:, : options.top_k]
         return [

@@ -12,6 +12,7 @@ import os
 import re
 import struct
 import sys
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,8 +98,8 @@ def read_image(value: Any, color_format: str = "bgr") -> Image:
         except _pillow_errors() as error:
             raise InvalidInput(f"{source}: Pillow can't decode it: {error}") from error
     raise InvalidInput(
-        f"can't read an image from {type(value).__module__}.{type(value).__qualname__}; pass a "
-        "path, the bytes of an image file, a PIL image or a numpy array"
+        f"can't read an image from {type(value).__module__}.{type(value).__qualname__}; "
+        f"{_type_hint(value)}"
     )
 
 
@@ -203,6 +204,16 @@ def _from_array(array: NDArray[Any]) -> Pixels:
     if array.shape[2] == 4:
         return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGRA2BGR), np.uint8)
     return array
+
+
+def _type_hint(value: Any) -> str:
+    if hasattr(value, "read"):  # files are iterators too
+        return "of an open file, pass what its read() gives"
+    if isinstance(value, list):
+        return "several images are one list, without lists in it"
+    if isinstance(value, (Sequence, Set, Iterator)):
+        return "pass several images as a list: list(images), or image by image to stream(images)"
+    return "pass a path, the bytes of an image file, a PIL image or a numpy array"
 
 
 def _dtype_hint(array: NDArray[Any]) -> str:

@@ -66,7 +66,8 @@ def choose_output(
         layout: the one that the settings name, if they do.
 
     Raises:
-        InvalidModel: nothing fits, or more than one thing does, with the manifest line to write.
+        InvalidModel: nothing fits, or more than one thing does, with the manifest line to write; or
+            there are no labels to tell a detector from another kind of model.
     """
     found: list[tuple[TensorSpec, Layout]] = [
         (output, candidate)
@@ -74,10 +75,17 @@ def choose_output(
         for candidate in matching_layouts(output.shape, classes)
         if layout in (None, candidate)
     ]
-    if len(found) == 1:
-        return found[0]
     shapes = ", ".join(map(str, outputs)) or "no outputs"
     labels = f"{classes} labels" if classes else "an unknown number of labels"
+    if not classes and any(output.shape and len(output.shape) == 4 for output in outputs):
+        # Segmentation models give the prototypes of their masks so; only the number of labels can
+        # tell whether the boxes have coefficients of masks among their scores.
+        raise InvalidModel(
+            f"without labels it isn't clear whether the graph segments: it gives {shapes}; write "
+            'the names of its classes into model.json: "labels": ["person", "car"]'
+        )
+    if len(found) == 1:
+        return found[0]
     names = {output.name for output, _ in found}
     if len(names) > 1:
         raise InvalidModel(

@@ -149,7 +149,7 @@ class YoloProcessor:
 
         Raises:
             InvalidModel: the output doesn't have the shape of the layout, or holds a class id
-                without a label.
+                without a label, or NaN or infinite numbers.
             InvalidArgument: `options.classes` names a class that the model doesn't have.
         """
         raw = outputs[self._output]
@@ -178,7 +178,9 @@ class YoloProcessor:
         from inference_vision.nms import non_maximum_suppression
         from inference_vision.yolo_decode import decode
 
-        boxes, scores, class_ids = decode(self._layout, raw, options.confidence, wanted)
+        boxes, scores, class_ids = decode(
+            self._layout, raw, options.confidence, wanted, self._output
+        )
         if self._layout == "end-to-end":
             kept = np.argsort(-scores, kind="stable")[: options.max_detections]
         else:
