@@ -104,6 +104,21 @@ def test_a_classification_with_fields_that_do_not_fit_is_refused():
         classification(class_id=np.zeros(2, np.float32))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_refused_with_field_and_row(bad):
+    confidence = np.array([0.9, bad, 0.1], np.float32)
+    with pytest.raises(ValueError, match=r"Detections\.confidence holds NaN.* row 1"):
+        detections(confidence=confidence)
+    with pytest.raises(ValueError, match=r"Classification\.confidence holds NaN.* row 1"):
+        classification(confidence=confidence[:2])
+    xyxy = detections().xyxy.copy()
+    xyxy[2, 3] = bad
+    with pytest.raises(ValueError, match=r"Detections\.xyxy holds NaN.* row 2"):
+        detections(xyxy=xyxy)
+    with pytest.raises(ValueError, match=r"Detections\.keypoints holds NaN.* row 0"):
+        detections(keypoints=np.full((3, 2, 3), bad, np.float32))
+
+
 def test_results_are_frozen():
     with pytest.raises(FrozenInstanceError):
         detections().labels = ()

@@ -49,11 +49,11 @@ class Result:
 def check_array(
     owner: str, name: str, array: Any, dtype: type, shape: tuple[int | None, ...]
 ) -> None:
-    """Raise unless `array` is an ndarray of that dtype and shape (None: any length).
+    """Raise unless `array` is an ndarray of that dtype and shape (None: any length), and finite.
 
     Raises:
         TypeError: not an array, or of another dtype.
-        ValueError: of another shape.
+        ValueError: of another shape, or it holds NaN or infinity, which no JSON can tell.
     """
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
@@ -64,6 +64,12 @@ def check_array(
     if not fits:
         wanted = ", ".join("?" if axis is None else str(axis) for axis in shape)
         raise ValueError(f"{owner}.{name} must have the shape ({wanted}), not {array.shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise ValueError(
+            f"{owner}.{name} holds NaN or infinite numbers, first in row {row}; leave such rows "
+            "out, or find out why the model gives them"
+        )
 
 
 def check_labels(owner: str, labels: Any) -> None:

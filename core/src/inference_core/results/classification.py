@@ -43,7 +43,7 @@ class Classification(Result):
 
     Raises:
         TypeError: a field has the wrong type or dtype.
-        ValueError: the lengths don't fit together.
+        ValueError: the lengths don't fit together, or a number is NaN or infinite.
     """
 
     class_id: NDArray[np.int64]

@@ -60,7 +60,7 @@ class Detections(Result):
 
     Raises:
         TypeError: a field has the wrong type or dtype.
-        ValueError: the lengths or shapes don't fit together.
+        ValueError: the lengths or shapes don't fit together, or a number is NaN or infinite.
     """
 
     xyxy: NDArray[np.float32]
