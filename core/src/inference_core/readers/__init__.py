@@ -61,7 +61,7 @@ def read_package(path: Path, settings: Configuration) -> ModelPackage:
     if stat.S_ISDIR(mode) and (path / "model.json").exists():
         from inference_core import manifest
 
-        return manifest.read(path)
+        return manifest.read(path, settings)
     if package := _from_installed(path, settings):
         return package
     if stat.S_ISDIR(mode):
@@ -70,15 +70,18 @@ def read_package(path: Path, settings: Configuration) -> ModelPackage:
     return ModelPackage(name=path.stem, root=path, artifacts=(artifact,))
 
 
-def facts_of(format_name: str, path: Path) -> Artifact | None:
-    """What the format's own reader sees in a file that a manifest names; None for other formats.
+def facts_of(format_name: str, path: Path, settings: Configuration | None) -> Artifact | None:
+    """What the format's reader, built in or installed, sees in a file that a manifest names; None
+    for a format that none of them reads. Installed readers are asked where `settings` are given.
 
     Raises:
         InvalidModel: the file isn't of the format that the manifest states.
     """
     reader = _FORMAT_READERS.get(format_name)
     if reader is None:
-        return None
+        package = _from_installed(path, settings) if settings else None
+        found = package.artifacts if package else ()
+        return next((each for each in found if each.format == format_name), None)
     artifact = _readable(reader, path)
     if artifact.format != format_name:
         raise InvalidModel(f"{path} is stated to be {format_name} but is {artifact.format}")
