@@ -109,15 +109,15 @@ def test_pictures_go_through_the_graph_in_batches_and_a_bad_one_costs_only_itsel
     infer, linear, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("inference_core.cli.predict._read", lambda model, path: rows[path.name])
-    rows = {f"{n}.png": [n, 0] for n in range(5)}
+    rows = {f"{n}.png": (n, 0) for n in range(5)}
     for name in rows:
         (tmp_path / name).touch()
     package = linear.package()
     code, out, _ = infer("predict", package, *rows, "--batch-size", "2", "--json")
-    assert code == 0
+    assert code == 0, out
     assert [json.loads(line)["result"][0] for line in out.splitlines()] == [10, 11, 12, 13, 14]
     assert linear.sessions[-1].batches == [2, 2, 1]
-    rows["3.png"] = ["no number"]
+    rows["3.png"] = ("no number",)
     code, out, err = infer("predict", package, *rows, "--batch-size", "2", "--json")
     assert (code, err) == (1, "1 of 5 inputs failed\n")
     told = [json.loads(line) for line in out.splitlines()]
@@ -222,6 +222,7 @@ def test_an_interrupt_while_a_command_is_imported_is_no_traceback(infer, monkeyp
 
 def shell(line):
     environment = {**os.environ, "PYTHON": sys.executable}
+    environment.pop("PYTHONUNBUFFERED", None)
     line = line.replace("infer ", '"$PYTHON" -m inference_core ')
     return subprocess.run(
         ["bash", "-c", line],

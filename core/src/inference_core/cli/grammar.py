@@ -36,6 +36,10 @@ class Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         self.exit(USAGE, f"{self.prog}: error: {printable(message)}\n")
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse's own doesn't tell if it couldn't."""
+        print(self.format_help(), end="", file=file)
+
     def options(self) -> list[str]:
         """All spellings of this parser's own options."""
         return [name for action in self._actions for name in action.option_strings]

@@ -43,7 +43,11 @@ def print_table(
     from rich.table import Table
 
     table = Table(
-        title=escape(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2)
+        title=escape(printable(title)),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2),
     )
     for name in head:
         table.add_column(name, no_wrap=True, header_style="dim")
