@@ -1,9 +1,12 @@
-"""Seven broken plugins at once: every command works on, and each is named with its cause."""
+"""Broken plugins: every command works on, and each is named with its cause.
+
+Seven at once that fail before a model is loaded; and, alone, those that fail while it is loaded or run.
+"""
 
 from __future__ import annotations
 
 import pytest
-from inference_core import AutoModel, discovery
+from inference_core import AutoModel, BackendFallback, PluginError, discovery
 
 GOOD = """
     import os, time
@@ -170,3 +173,120 @@ def test_the_library_works_on_too(broken, pictures):
     with AutoModel.from_pretrained("shapes", preference=["b-hooks", "onnx"]) as model:
         assert model.backend == "onnx"
         assert len(model(pictures[0])) > 0
+
+
+ACCEPTS = """
+    from inference_core import hookimpl
+    from inference_core.verdict import BackendReport, Reason, Verdict
+
+    PLUGIN_API = 1
+
+    class Session:
+        metadata = {}
+        task = device_arrays = None
+        device = "cpu"
+        thread_safe = True
+        closed = 0
+
+        def __init__(self, artifact):
+            facts = artifact.facts["model"]
+            self.inputs, self.outputs = facts["inputs"], facts["outputs"]
+
+        def close(self):
+            Session.closed += 1
+
+    @hookimpl
+    def probe_environment():
+        return BackendReport(devices=("cpu",))
+
+    @hookimpl
+    def can_load(artifact):
+        if artifact.format == "onnx":
+            return Verdict.accept("cpu")
+        return Verdict.reject(Reason("format", "it accepts onnx files"))
+
+    @hookimpl
+    def load(artifact):
+        LOAD
+
+    @hookimpl
+    def predict(session, inputs):
+        raise RuntimeError("predict fails")
+"""
+LOAD_CAUSE = "load of backend 'late' (bad-late 3.4) raised RuntimeError: load fails"
+PREDICT_CAUSE = "predict of backend 'late' (bad-late 3.4) raised RuntimeError: predict fails"
+
+FIRST = {"preference": ["late", "onnx"], "device": "cpu"}
+
+
+@pytest.fixture
+def fails_in_load(site):
+    source = ACCEPTS.replace("LOAD", "raise RuntimeError('load fails')")
+    site.add("bad-late", {"backends": {"late": "bad_late"}}, {"bad_late": source}, version="3.4")
+
+
+@pytest.fixture
+def fails_in_predict(site):
+    source = ACCEPTS.replace("LOAD", "return Session(artifact)")
+    site.add("bad-late", {"backends": {"late": "bad_late"}}, {"bad_late": source}, version="3.4")
+
+
+def test_a_load_that_raises_gives_way_to_the_next_with_a_warning(fails_in_load, pictures):
+    with pytest.warns(BackendFallback) as caught:
+        model = AutoModel.from_pretrained("shapes", **FIRST)
+    with model:
+        (warning,) = [each for each in caught if each.category is BackendFallback]
+        assert LOAD_CAUSE in str(warning.message)
+        assert "taking onnx instead" in str(warning.message)
+        assert model.backend == "onnx"
+        assert len(model(pictures[0])) > 0
+        assert model.resolution.chosen.backend == "onnx"
+        late = [each for each in model.resolution.candidates if each.backend == "late"]
+        assert not any(each.accepted for each in late)
+        reasons = [str(reason) for each in late for reason in each.verdict.reasons]
+        assert any(LOAD_CAUSE in reason for reason in reasons)
+        assert LOAD_CAUSE in " ".join(str(model.resolution).split())
+
+
+@pytest.mark.parametrize("how", [{"strict": True, **FIRST}, {"backend": "late"}])
+def test_strict_or_forced_a_load_that_raises_is_raised(fails_in_load, how):
+    with pytest.raises(PluginError) as raised:
+        AutoModel.from_pretrained("shapes", **how)
+    assert LOAD_CAUSE in str(raised.value)
+    assert isinstance(raised.value.__cause__, RuntimeError)
+
+
+def test_a_predict_that_raises_names_its_plugin(fails_in_predict, pictures):
+    model = AutoModel.from_pretrained("shapes", **FIRST)
+    assert model.backend == "late"
+    for _ in range(2):  # the failure of one call doesn't block the next
+        with pytest.raises(PluginError) as raised:
+            model(pictures[0])
+        assert PREDICT_CAUSE in str(raised.value)
+        assert isinstance(raised.value.__cause__, RuntimeError)
+    session = model._single.session
+    model.close()
+    assert type(session).closed == 1
+
+
+def test_predict_of_the_command_line_falls_back_from_a_load_that_raises(
+    fails_in_load, infer, pictures
+):
+    arguments = ("predict", "shapes", pictures[0], "--preference", "late,onnx", "--device", "cpu")
+    ended = infer(*arguments, "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json()["result"]["detections"]
+    assert LOAD_CAUSE in " ".join(ended.err.split())
+    ended = infer(*arguments[:3], "--backend", "late")
+    assert ended.code == 1
+    assert LOAD_CAUSE in " ".join(ended.err.split())
+    assert "Traceback" not in ended.err
+
+
+def test_predict_of_the_command_line_ends_with_1_where_predict_raises(
+    fails_in_predict, infer, pictures
+):
+    ended = infer("predict", "shapes", pictures[0], "--backend", "late")
+    assert ended.code == 1
+    assert PREDICT_CAUSE in " ".join(ended.err.split())
+    assert "Traceback" not in ended.err
