@@ -72,7 +72,7 @@ class LoadedPart:
             raise self._backend.error("predict", error, f"running {self._name}") from error
         finally:
             self._leave(me)
-        if not isinstance(outputs, Mapping):
+        if type(outputs) is not dict and not isinstance(outputs, Mapping):  # the first is quick
             raise PluginError(
                 f"predict of backend {self._backend.name!r} ({self._backend.record.origin}) returned "
                 f"{type(outputs).__name__} instead of arrays by output name"
