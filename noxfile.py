@@ -1,4 +1,4 @@
-"""The project's sessions: lint, typing, wheels, the tests of each distribution, the demo.
+"""The project's sessions: lint, typing, wheels, the tests of each distribution, the demo, benchmarks.
 
 Sessions are derived from the folders: every plugins/NAME with a pyproject.toml gets its
 `tests-NAME` and is linted, typed and built, without a line here. Distributions are installed from
@@ -32,6 +32,10 @@ CONSTRAINTS = ROOT / "constraints.txt"
 DEMO_PICTURE = ROOT / "inference-demo.png"
 # The smallest set that runs the bundled model.
 DEMO = ("inference-core", "inference-onnx[cpu]", "inference-vision")
+# What it may come to, everything in the environment counted.
+MOST_DISTRIBUTIONS = 32
+MOST_MEGABYTES = 400
+BENCHMARKS = ROOT / "benchmarks"
 
 NO_CPU_TORCH = (
     "for the torch in constraints.txt pip would install CUDA packages here, for its index offers no "
@@ -179,7 +183,45 @@ def python(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Install the smallest useful set from wheels and let the bundled model detect shapes."""
     _install(session, DEMO)
+    _check_size(session)
+    _check_torch_is_explained(session)
     session.run("infer", "demo", "--save", str(DEMO_PICTURE), *session.posargs, env=PLAIN)
+
+
+def _check_size(session: nox.Session) -> None:
+    """End the session if the environment holds too much; print what it holds."""
+    listed = session.run("python", "-m", "pip", "list", "--format", "json", silent=True)
+    count = len(json.loads(str(listed)))
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    folder = Path(str(session.run("python", "-c", ask, silent=True)).strip())
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    megabytes = sum(path.stat().st_size for path in files) / 1e6
+    session.log(
+        f"{count} distributions (at most {MOST_DISTRIBUTIONS}), "
+        f"{megabytes:.0f} MB in {folder.name} (at most {MOST_MEGABYTES})"
+    )
+    if count > MOST_DISTRIBUTIONS or megabytes > MOST_MEGABYTES:
+        session.error("the smallest useful set has grown too large")
+
+
+def _check_torch_is_explained(session: nox.Session) -> None:
+    """End the session if torch is there, or if nothing says how to get it."""
+    session.run("python", "-c", "import importlib.util as u; assert not u.find_spec('torch')")
+    text = session.run("infer", "why", "shapes", "--json", env=PLAIN, silent=True)
+    candidates = json.loads(str(text))["candidates"]
+    reasons = [r for each in candidates if each["backend"] == "torch" for r in each["reasons"]]
+    fixes = [r["fix"] for r in reasons if r["code"] == "not-installed"]
+    if not any(fix and "inference-torch" in fix for fix in fixes):
+        session.error(f"nothing says how to install torch: {reasons}")
+    session.log(f"for torch it says: {', '.join(filter(None, fixes))}")
+
+
+@nox.session(default=False, requires=["wheels"])
+def bench(session: nox.Session) -> None:
+    """Measure against onnxruntime and OpenCV alone; fails if a figure is over its budget."""
+    _install(session, DEMO)
+    session.install("-c", str(CONSTRAINTS), "onnx")
+    session.run("python", str(BENCHMARKS / "run.py"), *session.posargs, env={**PLAIN, **THREADS})
 
 
 def _installable(session: nox.Session) -> list[str]:

@@ -1,4 +1,7 @@
-"""The same detection through this library: `python our_detection.py MODEL PICTURE`."""
+"""The same detection through this library: `python our_detection.py MODEL PICTURE [BACKEND]`.
+
+Without BACKEND it is the plain call, which takes what this library thinks best here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,6 @@ import sys
 
 from inference_core import AutoModel
 
-model, picture = sys.argv[1:3]
-for found in AutoModel.from_pretrained(model, backend="onnx")(picture):
+model, picture, *backend = sys.argv[1:]
+for found in AutoModel.from_pretrained(model, backend=backend[0] if backend else None)(picture):
     print(found.label, *(f"{edge:.1f}" for edge in found.xyxy))
