@@ -21,6 +21,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+# Or whatever isn't compiled yet, such as an editable installation, is compiled in every process.
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def measure(rounds: int = 15) -> dict[str, Any]:
