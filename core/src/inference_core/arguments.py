@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -15,6 +14,8 @@ T = TypeVar("T")
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ "; did you mean 'threads'?" where one of `known` is close to `name`, else ""."""
+    import difflib  # not above: only mistakes need it
+
     known = sorted(known)
     close = difflib.get_close_matches(
         name.lower(), [word.lower() for word in known], n=1, cutoff=0.55

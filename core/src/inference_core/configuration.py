@@ -13,7 +13,6 @@ Everything is read when it is asked for, so that a change counts without a resta
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,14 +56,20 @@ def read() -> Configuration:
     """
     where = path()
     try:
-        table = tomllib.loads(where.read_text(encoding="utf-8"))
+        text = where.read_text(encoding="utf-8")
     except FileNotFoundError:
         if os.environ.get("INFERENCE_CONFIG"):
             raise ConfigurationError(
                 f"INFERENCE_CONFIG names {where}, which doesn't exist"
             ) from None
         return Configuration(where)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{where} can't be read: {error}") from error
+    import tomllib  # not above: most machines have no configuration file
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{where} can't be read: {error}") from error
     for key in table:
         if key not in ("preference", "pick"):

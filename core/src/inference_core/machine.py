@@ -12,7 +12,6 @@ import functools
 import os
 import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -79,6 +78,8 @@ def _cpu() -> Cpu:
 
 
 def _sysctl(name: str) -> str:
+    import subprocess  # not above: only macOS needs it
+
     try:
         run = subprocess.run(
             ["sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=False

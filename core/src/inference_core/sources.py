@@ -6,7 +6,6 @@ exists (write "./shapes" for the folder). Names are known from metadata without 
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
@@ -109,6 +108,8 @@ def _missing(path: Path, text: str) -> ModelNotFound:
         return ModelNotFound(f"{shown} isn't expanded; pass os.path.expanduser({shown!r})")
     if not _exists(parent):
         return ModelNotFound(f"{shown} doesn't exist: there is no folder {str(parent)[:200]}")
+    import difflib
+
     try:
         siblings = sorted(entry.name for entry in parent.iterdir())
     except OSError:

@@ -7,24 +7,29 @@ code runs, nothing is unpickled.
 
 from __future__ import annotations
 
+import importlib
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from inference_core import discovery
 from inference_core.configuration import Configuration
 from inference_core.errors import InvalidModel, ModelNotFound
 from inference_core.package import Artifact, ModelPackage
-from inference_core.readers import folder, onnx_file, other_files, torch_file
 
-_FORMAT_READERS: dict[str, Callable[[Path], Artifact]] = {
-    "onnx": onnx_file.read,
-    "torch-export": torch_file.read,
-    "torchscript": torch_file.read,
-    "torch-checkpoint": torch_file.read,
-    "gguf": other_files.read_gguf,
-    "tflite": other_files.read_tflite,
+# Module and function that reads each format; imported for the first file of its kind.
+_FORMAT_READERS = {
+    "onnx": ("onnx_file", "read"),
+    "torch-export": ("torch_file", "read"),
+    "torchscript": ("torch_file", "read"),
+    "torch-checkpoint": ("torch_file", "read"),
+    "gguf": ("other_files", "read_gguf"),
+    "tflite": ("other_files", "read_tflite"),
+    "safetensors": ("other_files", "read_safetensors"),
 }
+
+# Formats that nothing but their suffix tells. A TensorRT engine can only be read by TensorRT itself,
+# on the GPU it was built for; a manifest beside it says what it requires.
+_SUFFIX_ONLY = ("tensorrt", "mediapipe-task")
 
 _SUFFIX_FORMATS = {
     ".onnx": "onnx",
@@ -65,6 +70,8 @@ def read_package(path: Path, settings: Configuration) -> ModelPackage:
     if package := _from_installed(path, settings):
         return package
     if stat.S_ISDIR(mode):
+        from inference_core.readers import folder
+
         return folder.read(path)
     artifact = _file(path)
     return ModelPackage(name=path.stem, root=path, artifacts=(artifact,))
@@ -77,20 +84,21 @@ def facts_of(format_name: str, path: Path, settings: Configuration | None) -> Ar
     Raises:
         InvalidModel: the file isn't of the format that the manifest states.
     """
-    reader = _FORMAT_READERS.get(format_name)
-    if reader is None:
+    if format_name not in _FORMAT_READERS:
         package = _from_installed(path, settings) if settings else None
         found = package.artifacts if package else ()
         return next((each for each in found if each.format == format_name), None)
-    artifact = _readable(reader, path)
+    artifact = _read(format_name, path)
     if artifact.format != format_name:
         raise InvalidModel(f"{path} is stated to be {format_name} but is {artifact.format}")
     return artifact
 
 
-def _readable(reader: Callable[[Path], Artifact], path: Path) -> Artifact:
+def _read(format_name: str, path: Path) -> Artifact:
+    module, function = _FORMAT_READERS[format_name]
+    reader = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     try:
-        return reader(path)
+        return reader(path)  # type: ignore[no-any-return]
     except OSError as error:
         raise InvalidModel(f"{path} can't be read: {error.strerror or error}") from error
 
@@ -119,20 +127,16 @@ def _file(path: Path) -> Artifact:
         raise InvalidModel(f"{path} is empty")
     stated = _SUFFIX_FORMATS.get(path.suffix.lower())
     seen = _sniffed(head)
-    if stated == "tensorrt":
-        return other_files.read_engine(path)
-    if stated == "mediapipe-task":
-        return Artifact("mediapipe-task", {"model": path})
-    if stated == "safetensors":
-        return _readable(other_files.read_safetensors, path)
+    if stated in _SUFFIX_ONLY:
+        return Artifact(stated, {"model": path}, facts={"model": {}})
     if stated in _FORMAT_READERS:
         if seen and seen != stated and not (_is_torch(seen) and _is_torch(stated)):
             raise InvalidModel(
                 f"{path} is named like {stated} but holds {seen}: rename it to what it is"
             )
-        return _readable(_FORMAT_READERS[stated], path)
+        return _read(stated, path)
     if seen:
-        return _readable(_FORMAT_READERS[seen], path)
+        return _read(seen, path)
     if path.name == "model.json":
         raise InvalidModel(f"{path} is a manifest: name its folder, {path.parent}")
     raise InvalidModel(
@@ -150,8 +154,13 @@ def _sniffed(head: bytes) -> str | None:
         return "gguf"
     if head[4:8] == b"TFL3":
         return "tflite"
-    if torch_file.looks_like_torch(head):
-        return "torch-checkpoint"
+    if head.startswith((b"PK", b"\x80")):  # a zip file or a pickle
+        from inference_core.readers import torch_file
+
+        if torch_file.looks_like_torch(head):
+            return "torch-checkpoint"
+    from inference_core.readers import onnx_file
+
     if onnx_file.looks_like_onnx(head):
         return "onnx"
     return None

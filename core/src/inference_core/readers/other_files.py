@@ -1,4 +1,4 @@
-"""Headers of formats without a reader file of their own: GGUF, TensorFlow Lite, safetensors, engines.
+"""Headers of formats without a reader file of their own: GGUF, TensorFlow Lite, safetensors.
 
 Each read is bounded to the header; what it can't see there stays unknown.
 """
@@ -149,9 +149,3 @@ def read_safetensors(path: Path) -> Artifact:
         precision=_SAFETENSORS_PRECISION.get(dominant),
         facts={"model": {"metadata": metadata}},
     )
-
-
-def read_engine(path: Path) -> Artifact:
-    """A TensorRT engine. Its inputs, outputs and versions can only be read by TensorRT itself, on
-    the GPU it was built for; a manifest beside it says what it requires."""
-    return Artifact("tensorrt", {"model": path}, facts={"model": {}})

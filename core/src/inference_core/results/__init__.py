@@ -1,12 +1,32 @@
 """What `predict` returns: frozen dataclasses of numpy arrays, one file per kind of result.
 
 These types need numpy, which is why `inference_core` imports this package only when one of them is
-asked for.
+asked for; and each file only then, for a program seldom needs them all.
 """
 
 from __future__ import annotations
 
-from inference_core.results.classification import Classification, ClassScore
-from inference_core.results.detections import Detection, Detections
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inference_core.results.classification import Classification, ClassScore
+    from inference_core.results.detections import Detection, Detections
+
+_HOME_OF = {
+    "ClassScore": "classification",
+    "Classification": "classification",
+    "Detection": "detections",
+    "Detections": "detections",
+}
 
 __all__ = ["ClassScore", "Classification", "Detection", "Detections"]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
