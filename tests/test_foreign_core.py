@@ -125,6 +125,6 @@ def test_doctor_names_a_stranger_that_is_installed(site, infer):
     ended = infer("doctor")
     assert ended.code == 0, ended.err
     assert f"inference-core {STRANGERS} is installed that isn't this project's" in ended.out
-    assert "pip uninstall inference-core" in ended.out
+    assert "pip uninstall -y inference-core && " in ended.out
     problems = infer("doctor", "--json").json()["problems"]
     assert any(STRANGERS in problem["message"] for problem in problems)

@@ -259,5 +259,5 @@ def _imported(record: Record) -> Plugin:
             f"importing {record.value} of {record.origin} raised "
             f"{type(error).__name__}: {error}".rstrip(": ")
         )
-        fix = f"pip uninstall {record.distribution}, or INFERENCE_DISABLE={record.distribution}"
+        fix = f"INFERENCE_DISABLE={record.distribution}"
         return Plugin(record, None, Reason("error", message, fix))

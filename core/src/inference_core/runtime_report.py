@@ -14,7 +14,7 @@ from inference_core.configuration import Configuration
 from inference_core.discovery import Record
 from inference_core.environment import Environment
 from inference_core.errors import ConfigurationError
-from inference_core.install import foreign_cores, install_command
+from inference_core.install import foreign_cores, install_command, pip_command
 from inference_core.plain import to_plain
 from inference_core.resolver import preference_order
 from inference_core.tables import printable, reason_lines, table_line
@@ -191,7 +191,7 @@ def _foreign(version: str) -> Reason:
     return Reason(
         "ambiguous",
         f"a distribution called inference-core {version} is installed that isn't this project's",
-        f"pip uninstall inference-core, then {install_command('inference-core')}",
+        f"{pip_command()} uninstall -y inference-core && {install_command('inference-core')}",
     )
 
 
