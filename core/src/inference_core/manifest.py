@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -61,13 +61,20 @@ class Manifest(_Strict):
     """A model: what it is, and the artifacts that hold it."""
 
     schema_uri: str | None = Field(None, alias="$schema")
-    schema_version: Annotated[int, Field(ge=1, le=1)]
+    schema_version: Literal[1]
     name: _Name
     task: _Name | None = None
     labels: list[str] = []
     processor: ProcessorEntry | None = None
     parameters: dict[str, Any] = Field({}, description="defaults of the per-call options")
     artifacts: list[ArtifactEntry] = Field(min_length=1)
+
+    @field_validator("schema_version", mode="before")
+    @classmethod
+    def _no_boolean(cls, version: object) -> object:
+        if isinstance(version, bool):  # True equals 1
+            raise ValueError("schema_version is the number 1")
+        return version
 
 
 def json_schema() -> dict[str, Any]:
