@@ -16,6 +16,7 @@ from inference_core.arguments import did_you_mean
 from inference_core.configuration import Configuration
 from inference_core.errors import InvalidModel
 from inference_core.package import Artifact, Facts, ModelPackage, Precision, ProcessorSpec
+from inference_core.readers.formats import facts_of
 
 NAME = "model.json"
 MAX_BYTES = 4 << 20
@@ -153,9 +154,6 @@ def _issues(error: ValidationError | RecursionError) -> str:
 def _artifact(
     entry: ArtifactEntry, index: int, manifest: Path, settings: Configuration | None
 ) -> Artifact:
-    # Here, not above: readers import formats, which this module's schema can be used without.
-    from inference_core.readers import facts_of
-
     where = f"{manifest}: artifacts.{index}"
     parts = {role: _inside(manifest.parent, name, where) for role, name in entry.parts.items()}
     facts: dict[str, Facts] = {}

@@ -7,25 +7,13 @@ code runs, nothing is unpickled.
 
 from __future__ import annotations
 
-import importlib
 import stat
 from pathlib import Path
 
-from inference_core import discovery
 from inference_core.configuration import Configuration
 from inference_core.errors import InvalidModel, ModelNotFound
 from inference_core.package import Artifact, ModelPackage
-
-# Module and function that reads each format; imported for the first file of its kind.
-_FORMAT_READERS = {
-    "onnx": ("onnx_file", "read"),
-    "torch-export": ("torch_file", "read"),
-    "torchscript": ("torch_file", "read"),
-    "torch-checkpoint": ("torch_file", "read"),
-    "gguf": ("other_files", "read_gguf"),
-    "tflite": ("other_files", "read_tflite"),
-    "safetensors": ("other_files", "read_safetensors"),
-}
+from inference_core.readers.formats import READERS, from_installed, read_format
 
 # Formats that nothing but their suffix tells. A TensorRT engine can only be read by TensorRT itself,
 # on the GPU it was built for; a manifest beside it says what it requires.
@@ -67,7 +55,7 @@ def read_package(path: Path, settings: Configuration) -> ModelPackage:
         from inference_core import manifest
 
         return manifest.read(path, settings)
-    if package := _from_installed(path, settings):
+    if package := from_installed(path, settings):
         return package
     if stat.S_ISDIR(mode):
         from inference_core.readers import folder
@@ -75,49 +63,6 @@ def read_package(path: Path, settings: Configuration) -> ModelPackage:
         return folder.read(path)
     artifact = _file(path)
     return ModelPackage(name=path.stem, root=path, artifacts=(artifact,))
-
-
-def facts_of(format_name: str, path: Path, settings: Configuration | None) -> Artifact | None:
-    """What the format's reader, built in or installed, sees in a file that a manifest names; None
-    for a format that none of them reads. Installed readers are asked where `settings` are given.
-
-    Raises:
-        InvalidModel: the file isn't of the format that the manifest states.
-    """
-    if format_name not in _FORMAT_READERS:
-        package = _from_installed(path, settings) if settings else None
-        found = package.artifacts if package else ()
-        return next((each for each in found if each.format == format_name), None)
-    artifact = _read(format_name, path)
-    if artifact.format != format_name:
-        raise InvalidModel(f"{path} is stated to be {format_name} but is {artifact.format}")
-    return artifact
-
-
-def _read(format_name: str, path: Path) -> Artifact:
-    module, function = _FORMAT_READERS[format_name]
-    reader = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-    try:
-        return reader(path)  # type: ignore[no-any-return]
-    except OSError as error:
-        raise InvalidModel(f"{path} can't be read: {error.strerror or error}") from error
-
-
-def _from_installed(path: Path, settings: Configuration) -> ModelPackage | None:
-    claims: dict[str, ModelPackage] = {}
-    for plugin in discovery.plugins("readers", settings):
-        if plugin.failure:
-            continue  # `infer backends` and `infer doctor` show it
-        origin = f"reader {plugin.record.name!r} ({plugin.record.origin})"
-        package = discovery.asked(plugin, None, path, ModelPackage)
-        if package is not None:
-            claims[origin] = package
-    if len(claims) > 1:
-        raise InvalidModel(
-            f"{path} is claimed by {' and '.join(claims)}; "
-            "write a model.json beside it, or switch one off with INFERENCE_DISABLE"
-        )
-    return next(iter(claims.values()), None)
 
 
 def _file(path: Path) -> Artifact:
@@ -129,14 +74,14 @@ def _file(path: Path) -> Artifact:
     seen = _sniffed(head)
     if stated in _SUFFIX_ONLY:
         return Artifact(stated, {"model": path}, facts={"model": {}})
-    if stated in _FORMAT_READERS:
+    if stated in READERS:
         if seen and seen != stated and not (_is_torch(seen) and _is_torch(stated)):
             raise InvalidModel(
                 f"{path} is named like {stated} but holds {seen}: rename it to what it is"
             )
-        return _read(stated, path)
+        return read_format(stated, path)
     if seen:
-        return _read(seen, path)
+        return read_format(seen, path)
     if path.name == "model.json":
         raise InvalidModel(f"{path} is a manifest: name its folder, {path.parent}")
     raise InvalidModel(
