@@ -207,7 +207,7 @@ class Backend:
         return f"backend {self.name!r} ({self.record.origin})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class _NoOptions:
     """The options of a backend that declares none."""
 

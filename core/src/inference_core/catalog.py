@@ -36,7 +36,7 @@ FORMAT_TITLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class KnownBackend:
     """A backend of this project: its name, its distribution with the extra that completes it (for a
     machine without and with an NVIDIA GPU), and the formats it runs. `available` is False for one

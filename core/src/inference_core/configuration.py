@@ -24,7 +24,7 @@ from inference_core.errors import ConfigurationError
 PLUGIN_KINDS = ("backends", "wrappers", "readers", "processors", "sources")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Configuration:
     """What the configuration file says.
 

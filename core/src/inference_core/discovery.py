@@ -47,7 +47,7 @@ class Record:
         return f"{self.distribution} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Plugin:
     """A record, and either the object it stands for or the reason why there is none."""
 

@@ -8,7 +8,6 @@ the version range with the epoch (`>=1!0.1,<1!1`) makes sure that pip can't take
 from __future__ import annotations
 
 import functools
-import json
 import os
 import shlex
 import shutil
@@ -78,6 +77,8 @@ def _origin() -> Path | None:
     """
     if named := os.environ.get("INFERENCE_WHEELS"):
         return Path(named)
+    import json  # not above: it is for who is told what to install, not for every start
+
     try:
         text = metadata.distribution("inference-core").read_text("direct_url.json")
         url = urlsplit(json.loads(text or "{}").get("url", ""))

@@ -30,7 +30,7 @@ class Recognition:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """The inputs and outputs of one loaded part, as its session reports them."""
 

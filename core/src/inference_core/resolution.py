@@ -12,7 +12,7 @@ from inference_core.tables import printable, reason_lines, table_line
 from inference_core.verdict import Reason, Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """One pair of backend and artifact, and the verdict on it.
 
@@ -34,7 +34,7 @@ class Candidate:
         return self.verdict.status == "accept"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Resolution:
     """Every candidate with every reason, best first.
 

@@ -33,7 +33,7 @@ _ALIASES = {"gpu": "cuda", "nvidia": "cuda", "float32": "fp32", "float16": "fp16
             "bfloat16": "bf16"}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Wish:
     """What the caller asked for, before it is typed for each backend.
 
