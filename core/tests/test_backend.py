@@ -313,3 +313,58 @@ def test_reports_and_verdicts_are_checked_where_they_are_made():
         BackendReport(devices=["cpu"])
     with pytest.raises(ValueError, match="unknown reason code"):
         Reason("nonsense", "x")
+
+
+def test_an_argument_that_a_newer_core_may_have_asks_for_that_core(fake):
+    fake.backend("ahead", load="@hookimpl\ndef load(artifact, quantization): ...")
+    (verdict,) = reasons("ahead")
+    assert (verdict.code, verdict.fix) == ("api-version", "upgrade inference-core")
+    assert "load of inference-ahead 1.0 takes the argument 'quantization'" in verdict.message
+
+
+def test_a_misspelt_argument_is_no_newer_contract(fake):
+    fake.backend("odd", load="@hookimpl\ndef load(artefact): ...")
+    (verdict,) = reasons("odd")
+    assert verdict.code == "error"
+    assert "'artefact'" in verdict.message
+    assert "did you mean 'artifact'?" in verdict.message
+
+
+def test_a_hook_written_before_an_argument_existed_works_on(fake, plain_machine):
+    """A hook that takes none of its arguments is as old as a plugin can be."""
+    fake.backend("old")
+    assert judged(opened("old"), plain_machine).device == "cpu"
+    assert opened("old").predict()(None, {}, {}) == {}
+
+
+def test_an_argument_with_a_default_is_passed_by_a_core_that_has_it(fake, plain_machine):
+    fake.backend(
+        "both",
+        can_load="""
+            @hookimpl
+            def can_load(artifact, request=None, newer="none"):
+                return Verdict.accept(f"{request.device}-{newer}")
+        """,
+        load="""
+            @hookimpl
+            def load(artifact, environment=None, newer="none"):
+                raise RuntimeError(f"on {environment.os}, {newer}")
+        """,
+    )
+    backend = opened("both")
+    verdict = backend.can_load(ARTIFACT, plain_machine, Request(device=None))
+    assert verdict.device == "None-none"
+    with pytest.raises(PluginError, match="on linux, none"):
+        backend.load(ARTIFACT, plain_machine, Request())
+
+
+def test_a_default_that_could_not_be_reached_is_refused(fake):
+    fake.backend("odd", load="@hookimpl\ndef load(artifact, newer=1, request=None): ...")
+    (reason,) = reasons("odd")
+    assert "its load has 'request' after an argument that the hook doesn't have" in reason.message
+
+
+def reasons(name):
+    reason = opened(name)
+    assert isinstance(reason, Reason)
+    return [reason]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from inference_core import AutoModel, InferenceError, ModelClosed, PluginError
+from inference_core import AutoModel, InferenceError, InvalidArgument, ModelClosed, PluginError
 
 
 @pytest.fixture(params=["story.txt", "unsafe.txt"])
@@ -113,3 +113,31 @@ def test_closing_the_model_ends_its_open_streams(model):
     assert list(stream) == []
     with pytest.raises(ModelClosed):
         model("after")
+
+
+@pytest.fixture
+def declared(telling):
+    with AutoModel.from_pretrained(telling("declared.txt")) as loaded:
+        yield loaded
+
+
+def test_declared_call_options_reach_the_backend_typed_and_complete(declared):
+    assert declared("options") == {"shout": False, "times": 1, "stream": False}
+    assert declared("options", times="3") == {"shout": False, "times": 3, "stream": False}
+    assert list(declared("a b", stream=True)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"tines": 2}, "no argument 'tines'; did you mean 'times'"),
+     ({"times": "many"}, "times='many'")],
+)  # fmt: skip
+def test_a_wrong_call_option_is_named(declared, options, message):
+    with pytest.raises(InvalidArgument, match=message):
+        declared("once", **options)
+    with pytest.raises(InvalidArgument, match=message):
+        declared.stream(["once"], **options)
+
+
+def test_undeclared_call_options_are_passed_on_as_they_are(model):
+    assert model("options", anything=1) == {"anything": 1}

@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from inference_core import discovery, hookspecs
-from inference_core.arguments import build_options
+from inference_core.arguments import build_options, did_you_mean
 from inference_core.configuration import Configuration
 from inference_core.discovery import Plugin, Record
 from inference_core.environment import Environment, same_device
@@ -65,6 +65,8 @@ class Backend:
             for impl in getattr(self._manager.hook, name).get_hookimpls()
             if hasattr(impl.function, "__code__")
         }
+        for name in HOOKS:
+            _pass_defaulted(getattr(self._manager.hook, name))
         self._direct = {name: self._adapter(name) for name in HOOKS}
         for wrapper in wrappers:
             self._manager.register(
@@ -80,10 +82,11 @@ class Backend:
     def probe(self, environment: Environment, deep: bool = False) -> BackendReport:
         """What the backend could use here; asked once per process and depth. Never raises."""
         if deep not in self._reports:
-            self._reports[deep] = self._probe(environment, deep)
+            self._reports[deep] = self.probe_again(environment, deep)
         return self._reports[deep]
 
-    def _probe(self, environment: Environment, deep: bool) -> BackendReport:
+    def probe_again(self, environment: Environment, deep: bool = False) -> BackendReport:
+        """`probe`, asked anew. Never raises."""
         try:
             report = self._direct["probe_environment"](environment, deep)
         except _ANY as error:  # a plugin may raise anything
@@ -207,6 +210,21 @@ class Backend:
         return f"backend {self.name!r} ({self.record.origin})"
 
 
+def _pass_defaulted(hook: Any) -> None:
+    """Have the arguments passed that the plugin gives a default, where the hook has them.
+
+    Some versions of pluggy leave these at their defaults, others pass them. A plugin that gives a newer argument a default works with a
+    core from before that argument, and gets it from one that has it.
+    """
+    (impl,) = hook.get_hookimpls()
+    known = [name in hook.spec.argnames for name in impl.kwargnames]
+    count = known.index(False) if False in known else len(known)
+    if any(known[count:]):
+        name = impl.kwargnames[known.index(True, count)]
+        raise TypeError(f"its {hook.name} has {name!r} after an argument that the hook doesn't have")
+    impl.argnames, impl.kwargnames = (*impl.argnames, *impl.kwargnames[:count]), ()
+
+
 @dataclass(frozen=True, eq=False)
 class _NoOptions:
     """The options of a backend that declares none."""
@@ -318,7 +336,30 @@ def _checked(plugin: Plugin, wrappers: tuple[Plugin, ...]) -> Backend | Reason:
         return Reason(
             "error", f'{record.origin} states KIND = {value.KIND!r}; it is "tensor" or "task"'
         )
-    return Backend(record, value, wrappers)
+    try:
+        return Backend(record, value, wrappers)
+    except pluggy.PluginValidationError as error:
+        return _argument_problem(record, value) or Reason(
+            "error", f"{record.origin} is refused: {error}"
+        )
+
+
+def _argument_problem(record: Record, value: Any) -> Reason | None:
+    """Which hook takes an argument that this core doesn't pass, and whether it is misspelt."""
+    for name in HOOKS:
+        known = tuple(inspect.signature(getattr(hookspecs, name)).parameters)
+        for argument in inspect.signature(getattr(value, name)).parameters.values():
+            if argument.default is not argument.empty or argument.name in known:
+                continue
+            said = (
+                f"{name} of {record.origin} takes the argument {argument.name!r}, which the hook of "
+                "this inference-core doesn't have"
+            )
+            if hint := did_you_mean(argument.name, known):
+                return Reason("error", said + hint)
+            has = f"; it has {', '.join(known)}"
+            return Reason("api-version", said + has, "upgrade inference-core")
+    return None
 
 
 def _class_reason(record: Record) -> Reason:

@@ -83,8 +83,9 @@ def predict(session: Session, inputs: Any, options: Mapping[str, Any]) -> Any:
         session: what this backend's `load` returned.
         inputs: for tensor sessions, arrays by input name, already checked against
             `session.inputs`; for task sessions, the task's input.
-        options: per-call options of task sessions; `stream=True` asks for an iterator with
-            `close()`. Tensor sessions get an empty mapping.
+        options: per-call options of task sessions, all of `session.call_options` if it declares
+            them; `stream=True` asks for an iterator with `close()`. Tensor sessions get an empty
+            mapping.
 
     Returns:
         For tensor sessions, arrays by output name; for task sessions, a result type.

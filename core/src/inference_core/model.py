@@ -62,7 +62,8 @@ class Model:
                 "one in its model.json, or leave them out"
             )
         # Built once: most calls give no options of their own.
-        self._defaults = self._built_options({}) if processor is not None else None
+        self._option_class = self._declared_options()
+        self._defaults = self._built_options({}) if self._option_class is not None else None
         self._single = next(iter(parts.values())) if len(parts) == 1 else None
         self.device: str = next(iter(parts.values())).session.device
         self._batch = self._batch_limit(batch_size)
@@ -74,6 +75,12 @@ class Model:
 
     def _session_task(self) -> str | None:
         return next(iter(self._parts.values())).session.task
+
+    def _declared_options(self) -> type[Any] | None:
+        """The dataclass of the per-call options: the processor's, or the task session's."""
+        if self._processor is not None:
+            return self._processor.OPTIONS  # type: ignore[no-any-return]
+        return getattr(next(iter(self._parts.values())).session, "call_options", None)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -167,7 +174,7 @@ class Model:
                 lambda prepared: (part.run_batch(prepared[0], 1), prepared[1]),
                 lambda ran: self._finished(ran[0], ran[1], typed, 1)[0],
             )
-        if self._processor is not None:
+        if self._option_class is not None:
             self._options(options)
         return pipelined(inputs, lambda value: self.predict(value, **options))
 
@@ -248,7 +255,11 @@ class Model:
     def _without_processor(self, inputs: Any, options: Mapping[str, Any]) -> Any:
         part = self._part(None)
         if part.session.task is not None:
-            options = {**self.package.parameters, **options}
+            if self._option_class is not None:
+                typed = self._options(options)
+                options = {field: getattr(typed, field) for field in typed.__dataclass_fields__}
+            else:
+                options = {**self.package.parameters, **options}
             if isinstance(inputs, list) and not options.get("stream"):
                 return [part.call(each, options) for each in inputs]
             return part.call(inputs, options)
@@ -271,8 +282,9 @@ class Model:
         return self._built_options(options) if options else self._defaults
 
     def _built_options(self, options: Mapping[str, Any]) -> Any:
+        assert self._option_class is not None
         merged = {**self.package.parameters, **options}
-        return build_options(self._processor.OPTIONS, merged, f"predict of {self.package.name}")
+        return build_options(self._option_class, merged, f"predict of {self.package.name}")
 
     def _runs(self) -> dict[str, Any]:
         return {role: part.run for role, part in self._parts.items()}

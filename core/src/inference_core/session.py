@@ -46,6 +46,15 @@ class Session(Protocol):
         thread_safe: whether several threads may call `predict` at once; core serialises otherwise.
         device_arrays: a DLPack device name if it takes and returns device tensors, else None
             (numpy arrays).
+
+    What later versions of this contract add is optional, and isn't part of the Protocol:
+
+    Attributes:
+        call_options: for task backends, a dataclass of the per-call options with their defaults.
+            Core builds it from the package's parameters and the call's keywords, refuses an unknown
+            name or a value of the wrong type, and gives `predict` the fields as its `options`. One
+            that can stream has `stream: bool = False` among them. Without it, `predict` gets what
+            the caller gave, and has to refuse what it doesn't know itself.
     """
 
     @property

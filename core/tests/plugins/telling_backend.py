@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from inference_core import hookimpl
@@ -9,6 +10,13 @@ from inference_core.verdict import BackendReport, Reason, Verdict
 
 PLUGIN_API = 1
 KIND = "task"
+
+
+@dataclass(frozen=True)
+class CallOptions:
+    shout: bool = False
+    times: int = 1
+    stream: bool = False
 
 
 class Telling:
@@ -41,13 +49,18 @@ def can_load(artifact):
 
 @hookimpl
 def load(artifact):
-    return Telling(thread_safe="unsafe" not in artifact.path.name)
+    session = Telling(thread_safe="unsafe" not in artifact.path.name)
+    if "declared" in artifact.path.name:
+        session.call_options = CallOptions
+    return session
 
 
 @hookimpl
 def predict(options, session, inputs):  # the order is the author's own
     if inputs == "raise":
         raise LookupError("no such story")
+    if inputs == "options":
+        return dict(options)
     if not options.get("stream"):
         return inputs.upper()
     if inputs == "no stream":
