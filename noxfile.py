@@ -1,9 +1,9 @@
 """The project's sessions: lint, typing, wheels, the tests of each distribution, the demo, benchmarks.
 
-Sessions are derived from the folders: every plugins/NAME with a pyproject.toml gets its
-`tests-NAME` and is linted, typed and built, without a line here. Distributions are installed from
-wheels that the session `wheels` builds into dist/, always by path: a bare name could be a
-stranger's. What the tests of a distribution need stands in its tests/requirements.txt.
+Sessions are derived from the folders: every plugins/NAME and examples/NAME with a pyproject.toml
+gets its `tests-NAME` and is linted, typed and built, without a line here. Distributions are
+installed from wheels that the session `wheels` builds into dist/, always by path: a bare name could
+be a stranger's. What the tests of a distribution need stands in its tests/requirements.txt.
 """
 
 from __future__ import annotations
@@ -95,8 +95,9 @@ def _name(requirement: str) -> str:
 
 TESTS = ROOT / "tests"
 REQUIREMENTS = TESTS / "requirements.txt"
-FOLDERS = (ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml")))
-DISTRIBUTIONS = {each.name: each for each in map(_read, FOLDERS)}
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
+DISTRIBUTIONS = {each.name: each for each in map(_read, (ROOT / "core", *PLUGINS, *EXAMPLES))}
 
 
 @nox.session
@@ -157,8 +158,8 @@ for _distribution in DISTRIBUTIONS.values():
 
 @nox.session(requires=["wheels"])
 def tests(session: nox.Session) -> None:
-    """Test what crosses distributions, with all of them installed."""
-    names = _installable(session)
+    """Test what crosses distributions, with all of them installed that users can install."""
+    names = [name for name in _installable(session) if DISTRIBUTIONS[name].folder not in EXAMPLES]
     _install(session, [*names, *_ours_in(REQUIREMENTS)], REQUIREMENTS)
     _pytest(session, TESTS)
 

@@ -20,12 +20,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
-PLUGINS = FOLDERS[1:]
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
+PUBLISHED = [ROOT / "core", *PLUGINS]
 OUR_RANGE = SpecifierSet(">=1!0.1,<1!1")
+PRIVATE = "Private :: Do Not Upload"
 
-each_distribution = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-each_plugin = pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+
+def for_each(*folders: Path) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("folder", folders, ids=lambda folder: folder.name)
 
 
 def project(folder: Path) -> dict:
@@ -36,14 +39,21 @@ def requirements(lines: list[str]) -> dict[str, Requirement]:
     return {each.name: each for each in map(Requirement, lines)}
 
 
-@each_distribution
+@for_each(*PUBLISHED)
 def test_a_distribution_carries_the_epoch_that_sets_it_apart(folder):
     version = Version(project(folder)["version"])
     assert version.epoch == 1
     assert version in OUR_RANGE
+    assert PRIVATE not in project(folder)["classifiers"]
 
 
-@each_distribution
+@for_each(*EXAMPLES)
+def test_an_example_carries_no_epoch_and_cannot_be_uploaded(folder):
+    assert Version(project(folder)["version"]).epoch == 0
+    assert PRIVATE in project(folder)["classifiers"]
+
+
+@for_each(*PUBLISHED, *EXAMPLES)
 def test_a_distribution_has_its_own_documents_type_marker_and_tests(folder):
     package = folder / "src" / project(folder)["name"].replace("-", "_")
     for needed in (
@@ -61,14 +71,14 @@ def test_a_distribution_has_its_own_documents_type_marker_and_tests(folder):
     assert project(folder)["version"] in (folder / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@each_plugin
+@for_each(*PLUGINS, *EXAMPLES)
 def test_a_plugin_asks_for_a_core_that_no_stranger_can_be(folder):
     core = requirements(project(folder)["dependencies"])["inference-core"]
     assert core.specifier == OUR_RANGE
     assert "1.8.3" not in core.specifier
 
 
-@each_plugin
+@for_each(*PLUGINS)
 def test_every_plugin_and_every_extra_of_it_is_an_extra_of_core(folder):
     of_core = project(ROOT / "core")["optional-dependencies"]
     name = project(folder)["name"]
@@ -98,7 +108,7 @@ def test_every_extra_of_core_names_plugins_and_extras_that_exist():
 
 
 def installed() -> list[metadata.Distribution]:
-    ours = {project(folder)["name"] for folder in FOLDERS}
+    ours = {project(folder)["name"] for folder in (*PUBLISHED, *EXAMPLES)}
     return [
         each
         for each in metadata.distributions()
