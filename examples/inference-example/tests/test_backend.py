@@ -9,7 +9,7 @@ import pytest
 from inference_core import AutoModel, InvalidArgument, ModelClosed, NoBackendFound
 from inference_core.package import Artifact, Request
 from inference_example import plugin
-from inference_example.options import ACTIVATIONS, ExampleOptions
+from inference_example.options import ACTIVATIONS
 
 from .conftest import expected, write_mlp
 
