@@ -1,4 +1,4 @@
-"""The project's sessions: lint, typing, wheels, the tests of each distribution, the demo, benchmarks.
+"""The project's sessions: lint, typing, wheels, tests, compatibility, documentation, demo, benchmarks.
 
 Sessions are derived from the folders: every plugins/NAME and examples/NAME with a pyproject.toml
 gets its `tests-NAME` and is linted, typed and built, without a line here. Distributions are
@@ -12,6 +12,8 @@ import json
 import os
 import re
 import shutil
+import sys
+import tempfile
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ nox.options.stop_on_first_error = False
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 CONSTRAINTS = ROOT / "constraints.txt"
+TOOLS = ROOT / "tools"
 DEMO_PICTURE = ROOT / "inference-demo.png"
 # The smallest set that runs the bundled model.
 DEMO = ("inference-core", "inference-onnx[cpu]", "inference-vision")
@@ -125,17 +128,22 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def wheels(session: nox.Session) -> None:
     """Build a wheel and a source archive of every distribution into dist/, and check them."""
-    session.install("-c", str(CONSTRAINTS), "build", "hatchling", "twine")
+    session.install("-c", str(CONSTRAINTS), "build", "hatchling", "packaging", "twine")
     if DIST.exists():
         shutil.rmtree(DIST)
-    for each in DISTRIBUTIONS.values():
-        # Without isolation: hatchling is here already, once for all of them.
-        build = ("python", "-m", "build", "--no-isolation", "--outdir", str(DIST))
-        session.run(*build, str(each.folder), silent=True)
+    # Without isolation: hatchling is here already, once for all of them.
+    build = ("python", "-m", "build", "--no-isolation", "--outdir")
+    with tempfile.TemporaryDirectory() as again:
+        for each in DISTRIBUTIONS.values():
+            # The wheel that counts is built from the unpacked source archive …
+            session.run(*build, str(DIST), str(each.folder), silent=True)
+            # … and has to be the same as one that is built from the source folder.
+            session.run(*build, again, "--sdist", "--wheel", str(each.folder), silent=True)
+        session.run("python", str(TOOLS / "compare_builds.py"), str(DIST), again)
     archives = [str(each.sdist) for each in DISTRIBUTIONS.values()]
     built = [str(each.wheel) for each in DISTRIBUTIONS.values()]
     session.run("twine", "check", "--strict", *built, *archives, silent=True)
-    session.run("python", str(ROOT / "tools" / "check_wheels.py"), *built)
+    session.run("python", str(TOOLS / "check_wheels.py"), *built)
 
 
 def _tests_of(distribution: Distribution) -> None:
@@ -164,57 +172,83 @@ def tests(session: nox.Session) -> None:
     _pytest(session, TESTS)
 
 
+@nox.session(requires=["wheels"])
+def alone(session: nox.Session) -> None:
+    """Install each wheel beside core and nothing else, import what it offers, list the backends."""
+    core = DISTRIBUTIONS["inference-core"]
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder, "bare")
+        session.run("python", "-m", "venv", "--without-pip", str(bare))
+        _pip_into(session, bare, "-c", str(CONSTRAINTS), str(core.wheel))
+        for each in DISTRIBUTIONS.values():
+            # A copy for each takes a tenth of the time in which pip would make it anew.
+            own = shutil.copytree(bare, Path(folder, each.name), symlinks=True)
+            if each is not core:
+                # Without what else it needs: it has to say what is missing, not to fail for it.
+                _pip_into(session, own, "--no-deps", str(each.wheel))
+            attempt = ("-I", "-W", "error", str(TOOLS / "try_wheel.py"), each.name)
+            session.run(_python_of(own), *attempt, external=True, env=PLAIN)
+
+
+def _pip_into(session: nox.Session, venv: Path, *words: str) -> None:
+    """Install into a virtual environment that has no pip, by the session's."""
+    options = ("--quiet", "--no-compile")
+    session.run("python", "-m", "pip", "--python", _python_of(venv), "install", *options, *words)
+
+
+def _python_of(venv: Path) -> str:
+    return str(venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+@nox.session(requires=["wheels"])
+def floors(session: nox.Session) -> None:
+    """Test each plugin with the oldest core that it claims, where that isn't the current one."""
+    script = str(TOOLS / "floors.py")
+    # nox's own Python has what the plan needs; mostly there is nothing else to do.
+    plan = str(session.run(sys.executable, script, "plan", silent=True, external=True))
+    older: dict[str, str] = json.loads(plan)
+    if not older:
+        current = DISTRIBUTIONS["inference-core"].version
+        session.skip(f"the oldest core that each plugin claims is the current one, {current}")
+    testable = [name for name in _installable(session) if name in older]
+    session.install("-c", str(CONSTRAINTS), "hatchling", "packaging")
+    for name in testable:
+        built = session.run(
+            "python", script, "build", older[name], session.create_tmp(), silent=True
+        )
+        # One plugin must not stand on another that happens to be there.
+        session.run("python", "-m", "pip", "uninstall", "--yes", *DISTRIBUTIONS, silent=True)
+        requirements = DISTRIBUTIONS[name].requirements
+        _install(session, [name], requirements, core=Path(str(built).strip()))
+        _pytest(session, DISTRIBUTIONS[name].tests)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site; a warning, such as a page that no menu has, is an error."""
+    if not (ROOT / "mkdocs.yml").is_file():
+        session.skip("there is no mkdocs.yml yet")
+    session.install("-c", str(CONSTRAINTS), "mkdocs-material")
+    with tempfile.TemporaryDirectory() as site:
+        session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", site)
+
+
 @nox.session(python=["3.12", "3.13"], requires=["wheels"], default=False)
 def python(session: nox.Session) -> None:
     """Run all tests on another Python, in one environment."""
     chosen = [DISTRIBUTIONS[name] for name in _installable(session)]
     files = [REQUIREMENTS, *(each.requirements for each in chosen)]
     _install(session, [each.name for each in chosen], *files)
-    failed = []
-    for folder in (*(each.tests for each in chosen), TESTS):
-        try:
-            _pytest(session, folder)
-        except CommandFailed:  # the others are worth knowing all the same
-            failed.append(str(folder.relative_to(ROOT)))
-    if failed:
-        session.error(f"tests failed in {', '.join(failed)}")
+    _pytest(session, *(each.tests for each in chosen), TESTS)
 
 
 @nox.session(requires=["wheels"])
 def demo(session: nox.Session) -> None:
     """Install the smallest useful set from wheels and let the bundled model detect shapes."""
     _install(session, DEMO)
-    _check_size(session)
-    _check_torch_is_explained(session)
+    limits = (str(MOST_DISTRIBUTIONS), str(MOST_MEGABYTES))
+    session.run("python", str(TOOLS / "check_smallest.py"), *limits, env=PLAIN)
     session.run("infer", "demo", "--save", str(DEMO_PICTURE), *session.posargs, env=PLAIN)
-
-
-def _check_size(session: nox.Session) -> None:
-    """End the session if the environment holds too much; print what it holds."""
-    listed = session.run("python", "-m", "pip", "list", "--format", "json", silent=True)
-    count = len(json.loads(str(listed)))
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    folder = Path(str(session.run("python", "-c", ask, silent=True)).strip())
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    megabytes = sum(path.stat().st_size for path in files) / 1e6
-    session.log(
-        f"{count} distributions (at most {MOST_DISTRIBUTIONS}), "
-        f"{megabytes:.0f} MB in {folder.name} (at most {MOST_MEGABYTES})"
-    )
-    if count > MOST_DISTRIBUTIONS or megabytes > MOST_MEGABYTES:
-        session.error("the smallest useful set has grown too large")
-
-
-def _check_torch_is_explained(session: nox.Session) -> None:
-    """End the session if torch is there, or if nothing says how to get it."""
-    session.run("python", "-c", "import importlib.util as u; assert not u.find_spec('torch')")
-    text = session.run("infer", "why", "shapes", "--json", env=PLAIN, silent=True)
-    candidates = json.loads(str(text))["candidates"]
-    reasons = [r for each in candidates if each["backend"] == "torch" for r in each["reasons"]]
-    fixes = [r["fix"] for r in reasons if r["code"] == "not-installed"]
-    if not any(fix and "inference-torch" in fix for fix in fixes):
-        session.error(f"nothing says how to install torch: {reasons}")
-    session.log(f"for torch it says: {', '.join(filter(None, fixes))}")
 
 
 @nox.session(default=False, requires=["wheels"])
@@ -256,13 +290,16 @@ def _ours_in(requirements: Path) -> list[str]:
     return [word for word in words if _name(word) in DISTRIBUTIONS]
 
 
-def _install(session: nox.Session, names: Iterable[str], *requirements: Path) -> None:
+def _install(
+    session: nox.Session, names: Iterable[str], *requirements: Path, core: Path | None = None
+) -> None:
     """Install core, these distributions of ours from their wheels, and requirements files.
 
     Args:
         session: whose environment.
         names: with extras where wanted: "inference-onnx[cpu]".
         requirements: files of what else is needed; one that doesn't exist needs nothing.
+        core: the wheel of another core than the current one.
     """
     files = [path for path in requirements if path.is_file()]
     extras: dict[str, set[str]] = {"inference-core": set()}
@@ -270,6 +307,7 @@ def _install(session: nox.Session, names: Iterable[str], *requirements: Path) ->
         wanted = name.partition("[")[2].rstrip("]")
         extras.setdefault(_name(name), set()).update(filter(None, wanted.split(",")))
     wheels_of = {name: str(DISTRIBUTIONS[name].wheel) for name in extras}
+    wheels_of["inference-core"] = str(core or DISTRIBUTIONS["inference-core"].wheel)
     # pip keeps an installed version even if its wheel was built anew: replace it by force.
     session.install("--no-deps", "--force-reinstall", *wheels_of.values())
     ours = [
@@ -280,8 +318,16 @@ def _install(session: nox.Session, names: Iterable[str], *requirements: Path) ->
     session.install("-c", str(CONSTRAINTS), *ours, *others)
 
 
-def _pytest(session: nox.Session, folder: Path) -> None:
+def _pytest(session: nox.Session, *folders: Path) -> None:
+    """Run the tests in each folder, also after one has failed."""
     # A test that hangs shows where and ends the run, instead of hanging whoever waits for it.
     limit = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
-    arguments = (str(folder.relative_to(ROOT)), "-m", "not gpu", *limit, *session.posargs)
-    session.run("pytest", *arguments, env={**PLAIN, **THREADS})
+    failed = []
+    for folder in (str(each.relative_to(ROOT)) for each in folders):
+        arguments = (folder, "-m", "not gpu", *limit, *session.posargs)
+        try:
+            session.run("pytest", *arguments, env={**PLAIN, **THREADS})
+        except CommandFailed:
+            failed.append(folder)
+    if failed:
+        session.error(f"tests failed in {', '.join(failed)}")
