@@ -40,12 +40,14 @@ class Backend:
 
     Attributes:
         record: where it comes from.
+        plugin: the module or instance that the entry point gives.
         kind: "tensor" or "task".
         options: the dataclass of its load options, None if it declares none.
     """
 
     def __init__(self, record: Record, plugin: Any, wrappers: tuple[Plugin, ...]) -> None:
         self.record = record
+        self.plugin = plugin
         self.kind: str = getattr(plugin, "KIND", "tensor")
         self.options: type[Any] | None = getattr(plugin, "OPTIONS", None)
         if self.options is not None:
