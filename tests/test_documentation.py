@@ -2,16 +2,25 @@
 
 Each document runs in a folder of its own that holds what samples name: `photo.jpg`, `photos/`,
 `model.onnx` (y = x, float32) and, for the torch plugin, `model.pt2`. Python blocks run in order and
-share their names; in console blocks every `infer` line runs and must end with 0. Other languages are
-shown only. A comment before a block says what else happens to it:
+share their names. In console blocks every line that begins with `$` runs and must end with 0; these
+commands are known:
+
+    infer …                     the command line
+    pip install [-e] PATH       builds the project at PATH and installs it for the rest of the document
+    pytest [PATH]               as a process of its own
+    cd PATH                     for the console lines that follow
+
+Other languages are shown only. A comment before a block says what else happens to it:
 
     <!-- file: PATH -->         it is written to PATH and not run
-    <!-- with the plugin -->    it runs in `test_the_backend_in_the_readme_works`, and not here
+    <!-- printed -->            each of its lines was printed by the block that ran before it
     <!-- not run: REASON -->    for REASON
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -26,14 +35,14 @@ from pathlib import Path
 import inference_vision
 import onnx
 import pytest
-from inference_core import manifest
+from inference_core import discovery, manifest
 from inference_core.verdict import CODES
 from onnx import TensorProto, helper
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "core" / "README.md",
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
@@ -77,7 +86,7 @@ def blocks(document: Path) -> list[Block]:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, site, monkeypatch):
     """What the samples find in their folder."""
     pictures = inference_vision.sample_paths()
     shutil.copy(next(path for path in pictures if path.suffix == ".jpg"), tmp_path / "photo.jpg")
@@ -96,12 +105,53 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run_infer(line: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [str(INFER), *shlex.split(line.removeprefix("$").strip())[1:]]
-    environment = {**os.environ, **variables}
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+class Console:
+    """Runs the lines of console blocks, in a folder that `cd` changes."""
+
+    def __init__(self, folder: Path, site: Path) -> None:
+        self.folder, self.site = folder, site
+
+    def run(self, line: str) -> str:
+        """What the command prints; the test fails if it ends with anything but 0."""
+        program, *words = shlex.split(line)
+        if program == "cd":
+            self.folder = (self.folder / words[0]).resolve(strict=True)
+            return ""
+        commands = {"infer": [str(INFER)], "pytest": [sys.executable, "-m", "pytest"]}
+        if program == "pip":
+            return self._install(words)
+        assert program in commands, f"this test doesn't know the command {program}"
+        return self._ended([*commands[program], *words])
+
+    def _install(self, words: list[str]) -> str:
+        """As pip does, but offline and into the folder that this document's plugins are in."""
+        *options, path = words
+        assert options in (["install"], ["install", "-e"]), f"pip {words}"
+        project = self.folder / path
+        offline = ["--no-index", "--no-deps", "--no-build-isolation", "--upgrade"]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", *offline]
+        said = self._ended([*command, "--target", str(self.site), str(project)])
+        if "-e" in options:
+            for package in (project / "src").iterdir():
+                shutil.rmtree(self.site / package.name)
+                (self.site / package.name).symlink_to(package.resolve())
+        discovery.refresh()
+        return said
+
+    def _ended(self, command: list[str]) -> str:
+        # Each line is a process of its own, and torch takes seconds to load.
+        variables = {"INFERENCE_PREFERENCE": "onnx", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**variables, **os.environ},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
 
 
 def write(block: Block, folder: Path) -> None:
@@ -111,25 +161,39 @@ def write(block: Block, folder: Path) -> None:
 
 
 @each_document
-def test_the_samples_of_a_document_run(document, folder):
+def test_the_samples_of_a_document_run(document, folder, site):
     if document.parent.name == "inference-torch":
         _save_torch_model(folder / "model.pt2")
+    console = Console(folder, site.folder)
     names: dict[str, object] = {"__name__": "sample"}
+    printed = ""
     for block in blocks(document):
+        where = f"{document}, line {block.line}"
         if block.file:
             write(block, folder)
-        elif block.mark.startswith(("with the plugin", "not run: ")):
-            continue
+        elif block.mark == "printed":
+            missing = [line for line in lines_of(block.text) if line not in lines_of(printed)]
+            assert not missing, f"{where}: nothing printed {missing}; it printed\n{printed}"
+        elif block.mark:
+            assert block.mark.startswith("not run: "), f"{where}: {block.mark}"
         elif block.language == "python":
-            # Empty lines before it, so that a traceback points into the document.
-            code = compile("\n" * (block.line - 1) + block.text, str(document), "exec")
-            exec(code, names)
+            printed = run_python(block, document, names)
         elif block.language == "console":
-            for line in block.text.splitlines():
-                if line.startswith(("$ infer ", "infer ")):
-                    # Each line is a process of its own, and torch takes seconds to load.
-                    done = run_infer(line, folder, INFERENCE_PREFERENCE="onnx")
-                    assert done.returncode == 0, f"{document}: {line}\n{done.stdout}{done.stderr}"
+            commands = [line[2:] for line in block.text.splitlines() if line.startswith("$ ")]
+            printed = "".join(map(console.run, commands))
+
+
+def run_python(block: Block, document: Path, names: dict[str, object]) -> str:
+    # Empty lines before it, so that a traceback points into the document.
+    code = compile("\n" * (block.line - 1) + block.text, str(document), "exec")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, names)
+    return printed.getvalue()
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, with spaces and what a terminal's width decides evened out."""
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
 def _save_torch_model(path: Path) -> None:
@@ -159,40 +223,6 @@ def test_few_samples_are_excused_from_running():
         if block.mark.startswith("not run: ")
     ]
     assert len(excused) <= 5, excused
-
-
-def test_the_backend_in_the_readme_works(folder):
-    shown = blocks(ROOT / "README.md")
-    for block in shown:
-        if block.file:
-            write(block, folder)
-    site = folder / "site"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(site)]
-    subprocess.run([*pip, *offline, str(folder / "linear")], check=True, timeout=300)
-
-    listed = run_infer("infer backends --json", folder, PYTHONPATH=str(site))
-    states = {
-        each["record"]["name"]: each["state"] for each in json.loads(listed.stdout)["plugins"]
-    }
-    assert states["linear"] == "ready"
-
-    (sample,) = (block.text for block in shown if block.mark == "with the plugin")
-    ran = subprocess.run(
-        [sys.executable, "-c", sample],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.split(None, 1)[0] == "linear"
-    assert "[[2., 2., 2.]]" in ran.stdout
-    refused = run_infer("infer why doubling --device cuda --json", folder, PYTHONPATH=str(site))
-    reasons = json.loads(refused.stdout)["candidates"][0]["reasons"]
-    assert "device" in {reason["code"] for reason in reasons}
 
 
 def test_the_published_schema_is_the_one_that_the_manifest_is_read_with():
@@ -235,7 +265,9 @@ def test_the_manifest_page_explains_every_key():
 def test_the_command_line_page_names_every_option():
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     for command in ("demo", "predict", "explain", "doctor", "backends"):
-        done = run_infer(f"infer {command} --help", ROOT)
+        done = subprocess.run(
+            [INFER, command, "--help"], capture_output=True, text=True, check=True
+        )
         for option in re.findall(r"--[a-z-]+", done.stdout):
             assert option in page or option == "--help", f"{command} {option} isn't in the page"
 

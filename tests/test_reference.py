@@ -1,0 +1,259 @@
+"""The reference for authors is complete: what it has to explain is read from the code.
+
+The reference parts of a page hold nothing but items of one sentence: a bullet `- name: sentence`, or
+a row of a table. So each sentence belongs to a name that the code or this file demands, and whoever
+removes one, or adds a hook, an argument, an attribute or a code, makes a test fail. Explanations that
+need more room are on the other pages.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from inference_core import environment, errors, hookspecs, package, processor, session, verdict
+from inference_core.hookspecs import HOOKS
+from inference_core.verdict import CODES
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "core" / "src" / "inference_core"
+AUTHORS = ROOT / "docs" / "authors"
+
+BULLET = re.compile(r"- (?P<name>`[^`]+`|[a-z]+): (?P<sentence>.*)", re.DOTALL)
+# The least that says anything: "What the graph calls it."
+FEWEST_WORDS = 4
+
+
+def attributes(cls: type) -> set[str]:
+    """The public fields, properties and methods of a class, methods with their arguments."""
+    names = {*vars(cls), *getattr(cls, "__annotations__", ())}
+    return {_with_arguments(cls, name) for name in names if not name.startswith("_")}
+
+
+def _with_arguments(cls: type, name: str) -> str:
+    value = inspect.getattr_static(cls, name, None)
+    if isinstance(value, classmethod):
+        value = value.__func__
+    if not inspect.isfunction(value):
+        return f"`{name}`"
+    arguments = [
+        each for each in inspect.signature(value).parameters if each not in ("self", "cls")
+    ]
+    return f"`{name}({', '.join(arguments)})`"
+
+
+def module_attributes() -> set[str]:
+    """The attributes in capitals that core looks up on a plugin's module."""
+    source = (CORE / "backend.py").read_text("utf-8")
+    return {f"`{name}`" for name in re.findall(r'getattr\(\w+, "([A-Z_]+)"', source)}
+
+
+def optional_session_attributes() -> set[str]:
+    """What core looks up on a session beside the Protocol, with a default."""
+    sources = [path.read_text("utf-8") for path in CORE.rglob("*.py")]
+    found = (re.findall(r'getattr\([^"]*\bsession, "(\w+)"', source) for source in sources)
+    return {f"`{name}`" for names in found for name in names}
+
+
+def codes_of(folder: Path) -> set[str]:
+    """The codes of the reasons that are made in a folder's source."""
+    trees = (ast.parse(path.read_text("utf-8")) for path in folder.rglob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {
+        str(call.args[0].value)
+        for call in calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id == "Reason"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def hook(name: str) -> set[str]:
+    arguments = inspect.signature(getattr(hookspecs, name)).parameters
+    return {"when", *(f"`{each}`" for each in arguments), "returns", "must", "mistakes"}
+
+
+def described(cls: type) -> set[str]:
+    return {"is", *attributes(cls)}
+
+
+CLASSES = (
+    package.Artifact, package.Request, environment.Environment, environment.Cpu, environment.Gpu,
+    session.Session, session.TensorSpec, verdict.Verdict, verdict.BackendReport, verdict.Reason,
+)  # fmt: skip
+ERRORS = {
+    f"`{name}`"
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, errors.InferenceError)
+}
+
+# What each reference has to say: the names of the items by the heading they stand under.
+HOOKS_PAGE: dict[str, set[str]] = {
+    "The entry point": {"group", "name", "value", "imports"},
+    "Module attributes": module_attributes(),
+    "Hooks": {"mark", "arguments", "defaults", "unknown"},
+    **{name: hook(name) for name in HOOKS},
+    "Classes": {"kind", "import"},
+    **{cls.__name__: described(cls) for cls in CLASSES},
+    "Reason codes": {"added", "prefer", *(f"`{code}`" for code in CODES)},
+    "Errors": {"raise", "import", *ERRORS},
+}
+HOOKS_PAGE["Session"] |= optional_session_attributes()
+CHOOSING_PAGE: dict[str, set[str]] = {
+    "Reason codes": {
+        *(name for name in attributes(verdict.Reason)),
+        *(f"`{code}`" for code in CODES),
+    }
+}
+PROCESSORS_PAGE: dict[str, set[str]] = {
+    "The class": {
+        *attributes(processor.Processor),
+        *attributes(processor.MultiPartProcessor),
+        "`__init__(package, parts)`",
+        "`encode(value, options, parts)`",
+        "threads", "batches", "errors", "results", "imports",
+    },
+    **{
+        cls.__name__: described(cls)
+        for cls in (
+            processor.Recognition, processor.Graph, package.ModelPackage, package.ProcessorSpec
+        )
+    },
+}  # fmt: skip
+READERS_PAGE: dict[str, set[str]] = {
+    "What core asks of a reader": {
+        "called", "answer", "damage", "reads", "facts", "mistakes", "conflict", "order"
+    },
+    "What core asks of a source": {"called", "answer", "missing", "mistakes", "environment"},
+}  # fmt: skip
+PAGES = {
+    AUTHORS / "hooks.md": HOOKS_PAGE,
+    AUTHORS / "processors.md": PROCESSORS_PAGE,
+    AUTHORS / "readers-and-sources.md": READERS_PAGE,
+    ROOT / "docs" / "choosing-a-backend.md": CHOOSING_PAGE,
+}
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+
+
+def sections(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Each heading with the blocks under it: bullets, rows of tables, paragraphs."""
+    for part in re.split(r"^##+ ", text, flags=re.MULTILINE)[1:]:
+        heading, _, body = part.partition("\n")
+        blocks = re.split(r"\n(?=- |\|)|\n\n+", body.strip("\n"))
+        yield heading, [" ".join(block.split()) for block in blocks if block.strip()]
+
+
+def problems(text: str, wanted: dict[str, set[str]]) -> list[str]:
+    """What a reference lacks, and what in it no item accounts for."""
+    found = []
+    seen: dict[str, list[str]] = {}
+    for heading, blocks in sections(text):
+        if heading not in wanted:
+            continue
+        names = seen.setdefault(heading, [])
+        for block in blocks:
+            name, mistake = read_row(block) if block.startswith("|") else read_bullet(block)
+            names += [name] if name else []
+            found += [f"{heading}: {mistake}: {block}"] if mistake else []
+    for heading, names in wanted.items():
+        have = seen.get(heading, [])
+        found += [f"{heading}: {name} is missing" for name in names - set(have)]
+        found += [f"{heading}: {name} is unknown" for name in set(have) - names]
+        found += [f"{heading}: {name} is there twice" for name in have if have.count(name) > 1]
+    return found
+
+
+def read_bullet(block: str) -> tuple[str, str]:
+    """The name of an item and what is wrong with it, either of them "" if there is none."""
+    match = BULLET.fullmatch(block)
+    if not match:
+        return "", "neither a bullet nor a row of a table"
+    return match["name"], sentence_problem(match["sentence"], closed=True)
+
+
+def read_row(block: str) -> tuple[str, str]:
+    name, *cells = (cell.strip() for cell in block.strip("|").split("|"))
+    if not name.startswith("`"):
+        return "", ""  # the head of the table and the line below it
+    mistakes = (sentence_problem(cell, closed=False) for cell in cells if cell != "never")
+    return name, next(filter(None, mistakes), "")
+
+
+def sentence_problem(sentence: str, closed: bool) -> str:
+    """Why this is no single sentence. Those in tables have no full stop."""
+    if len(sentence.split()) < FEWEST_WORDS:
+        return "this says too little"
+    if closed != sentence.endswith("."):
+        return "an item ends with a full stop, a cell without"
+    if re.search(r"[.!?]\s+[A-Z`]", sentence):
+        return "one item is one sentence"
+    return ""
+
+
+@each_page
+def test_the_reference_explains_everything_and_nothing_else(page):
+    assert problems(page.read_text("utf-8"), PAGES[page]) == []
+
+
+def removals(text: str, wanted: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
+    """Each heading, bullet, row and cell of the reference, and the page without it."""
+    heading = ""
+    for unit in re.finditer(
+        r"^(?:##+ (?P<heading>.+)|- .+(?:\n  .+)*|\| `.+)\n", text, re.MULTILINE
+    ):
+        heading = unit["heading"] or heading
+        if heading not in wanted:
+            continue
+        yield unit[0], text[: unit.start()] + text[unit.end() :]
+        if unit[0].startswith("|"):
+            for cell in re.finditer(r"(?<=\| )[^|]+(?= \|)", unit[0]):
+                begin, end = unit.start() + cell.start(), unit.start() + cell.end()
+                yield cell[0], text[:begin] + text[end:]
+
+
+@each_page
+def test_removing_any_sentence_of_the_reference_is_noticed(page):
+    text = page.read_text("utf-8")
+    sentences = list(removals(text, PAGES[page]))
+    assert len(sentences) > sum(map(len, PAGES[page].values()))
+    for sentence, without in sentences:
+        assert problems(without, PAGES[page]), f"nobody would miss: {sentence}"
+
+
+@each_page
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [("And a sentence that no item accounts for.", "neither a bullet"),
+     ("- `unheard_of`: What the code doesn't have at all.", "`unheard_of` is unknown"),
+     ("- `format`: A first sentence. A second one that could go.", "one item is one sentence"),
+     ("- `format`: Yes.", "says too little")],
+)  # fmt: skip
+def test_what_is_no_item_of_one_sentence_is_refused(page, addition, message):
+    heading = next(iter(PAGES[page]))
+    text = page.read_text("utf-8").replace(f"## {heading}\n", f"## {heading}\n\n{addition}\n")
+    assert any(message in problem for problem in problems(text, PAGES[page]))
+
+
+def test_whatever_is_added_to_the_code_has_to_be_explained():
+    text = (AUTHORS / "hooks.md").read_text("utf-8")
+    for heading in (*HOOKS, *(cls.__name__ for cls in CLASSES), "Reason codes", "Errors"):
+        more = {**HOOKS_PAGE, heading: {*HOOKS_PAGE[heading], "`newcomer`"}}
+        assert problems(text, more) == [f"{heading}: `newcomer` is missing"]
+
+
+def test_the_table_says_never_of_no_code_that_is_given():
+    rows = re.findall(
+        r"^\| `([^`]+)` \| (.+) \| (.+) \|$", (AUTHORS / "hooks.md").read_text(), re.M
+    )
+    core = codes_of(CORE)
+    plugins = {code for each in ROOT.glob("plugins/*/src") for code in codes_of(each)}
+    assert len(core) > 8
+    assert {code for code, _, by_core in rows if by_core == "never"} & core == set()
+    assert core <= {code for code, _, _ in rows}
+    assert {code for code, by_backend, _ in rows if by_backend == "never"} & plugins == set()
