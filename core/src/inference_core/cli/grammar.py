@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
         return [
             name
             for name, parser in commands
-            if option in parser.options() and parser.get_default("module") == name
+            if option in parser.options() and parser.get_default("module") == _module(name)
         ]
 
     def _commands(self) -> dict[str, Parser]:
@@ -132,6 +132,25 @@ def parser() -> Parser:
     )
 
     _command(commands, "backends", "list the installed backends and what else could be installed")
+
+    new_plugin = _command(
+        commands, "new-plugin", "write the project of a backend, complete and working, to change"
+    )
+    new_plugin.add_argument(
+        "name", help="what to call the backend, such as the name of its runtime"
+    )
+    new_plugin.add_argument(
+        "--kind",
+        choices=("tensor", "task"),
+        default="tensor",
+        help="tensor (the default) for a runtime of graphs, task for a library that speaks tasks",
+    )
+    new_plugin.add_argument(
+        "--directory",
+        metavar="DIR",
+        default="",
+        help="the folder to write inference-NAME into (default: the current one)",
+    )
     return top
 
 
@@ -149,8 +168,12 @@ def _command(
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.set_defaults(module=name)
+    parser.set_defaults(module=_module(name))
     return parser
+
+
+def _module(command: str) -> str:
+    return command.replace("-", "_")
 
 
 def _loading(parser: Parser) -> None:
