@@ -31,15 +31,20 @@ def test_a_report_comes_back_whole(fake):
         "return BackendReport('rt', '1.2', ('cuda:0', 'cpu'), {'rt': '1.2', 'many': ('a', 'b')},"
         " (Reason('device', 'too old', 'buy one'),))"
     )
-    found = report(fake, body)
+    deep = report(fake, body)
+    found = deep.report
     assert (found.runtime, found.runtime_version, found.devices) == ("rt", "1.2", ("cuda:0", "cpu"))
     assert found.facts == {"rt": "1.2", "many": ("a", "b")}
-    assert [str(problem) for problem in found.problems] == ["device: too old Fix: buy one"]
+    assert [str(problem) for problem in deep.problems] == ["device: too old Fix: buy one"]
+    assert deep.outcome == "failed"
+    assert str(deep) == f"failed after {deep.seconds:.1f} s: too old"
 
 
 def test_noise_on_stdout_and_stderr_disturbs_nothing(fake):
     body = "os.write(1, b'{noise' * 99); os.write(2, b'noise'); return BackendReport('rt', '1')"
-    assert report(fake, body).runtime == "rt"
+    deep = report(fake, body)
+    assert (deep.report.runtime, deep.outcome) == ("rt", "passed")
+    assert str(deep) == f"passed in {deep.seconds:.1f} s"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,9 @@ def test_noise_on_stdout_and_stderr_disturbs_nothing(fake):
     ],
 )
 def test_a_crash_is_a_problem_with_its_cause(fake, body, message):
-    (problem,) = report(fake, body).problems
+    deep = report(fake, body)
+    (problem,) = deep.problems
+    assert deep.outcome == "failed"
     assert message in problem.message
     assert "inference-probed 1.0" in problem.message
     assert "INFERENCE_DISABLE=inference-probed" in problem.fix
@@ -68,8 +75,11 @@ def test_a_crash_is_a_problem_with_its_cause(fake, body, message):
 )
 def test_a_hang_ends_with_the_time_limit(fake, body):
     start = time.monotonic()
-    (problem,) = report(fake, body, timeout=1.5).problems
+    deep = report(fake, body, timeout=1.5)
+    (problem,) = deep.problems
     assert time.monotonic() - start < 30
+    assert deep.outcome == "timed out"
+    assert deep.seconds >= 1.5
     assert "did not finish within 1.5 seconds" in problem.message
 
 
@@ -87,6 +97,9 @@ def test_the_whole_report_survives_a_crash_beside_a_healthy_backend(fake, linear
     plugins = runtime_report(deep=True, timeout=30).plugins
     states = {state.record.name: state for state in plugins if state.record.kind == "backends"}
     assert states["linear"].state == "ready"
-    assert states["linear"].report.facts["linear.deep"] == "True"
+    assert states["linear"].deep.outcome == "passed"
+    assert states["linear"].deep.report.facts["linear.deep"] == "True"
     assert states["probed"].state == "problem"
+    assert states["probed"].deep.outcome == "failed"
+    assert states["probed"].found.runtime == "rt"
     assert "SIGABRT" in states["probed"].reasons[0].message

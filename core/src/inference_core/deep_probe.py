@@ -1,4 +1,4 @@
-"""Runs one backend's deep probe in a child process with a time limit.
+"""Runs one backend's deep probe in a child process with a time limit, and says how it went.
 
 A framework that hangs, aborts or exits takes down the child only; what happened becomes a problem in
 the report. Run as a module it is the child: `python -m inference_core.deep_probe NAME FILE`.
@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,52 @@ from inference_core.verdict import BackendReport, Reason
 _STDERR_LINES = 3
 
 
-def deep_report(record: Record, timeout: float) -> BackendReport:
-    """What the deep probe of the backend `record` reports, or how its process ended. Never raises
-    for anything that the plugin does."""
+@dataclass(frozen=True, slots=True)
+class DeepReport:
+    """How a backend's deep probe went.
+
+    Attributes:
+        outcome: "passed" (without a problem), "failed" or "timed out".
+        seconds: that its process took, the start of Python included.
+        report: what the backend says of itself then; of a process that did not end well, only how
+            it ended, as a problem.
+    """
+
+    outcome: str
+    seconds: float
+    report: BackendReport
+
+    @property
+    def problems(self) -> tuple[Reason, ...]:
+        """What went wrong, () if it passed."""
+        return self.report.problems
+
+    def __str__(self) -> str:
+        if self.outcome == "passed":
+            return f"passed in {self.seconds:.1f} s"
+        why = "; ".join(problem.message for problem in self.problems)
+        return f"{self.outcome} after {self.seconds:.1f} s: {why}"
+
+
+def deep_report(record: Record, timeout: float) -> DeepReport:
+    """How the deep probe of the backend `record` goes. Never raises for what the plugin does.
+
+    Args:
+        record: of an installed backend.
+        timeout: seconds that its process may take.
+    """
+    begun = time.monotonic()
+    try:
+        report = _in_child(record, timeout)
+    except subprocess.TimeoutExpired:
+        report = _problem(record, f"did not finish within {timeout:g} seconds")
+        return DeepReport("timed out", time.monotonic() - begun, report)
+    outcome = "failed" if report.problems else "passed"
+    return DeepReport(outcome, time.monotonic() - begun, report)
+
+
+def _in_child(record: Record, timeout: float) -> BackendReport:
+    """What the child reports, or how it ended; raises TimeoutExpired once it was ended for that."""
     with tempfile.TemporaryDirectory(prefix="inference-probe-") as folder:
         answer, noise = Path(folder, "report.json"), Path(folder, "stderr")
         # Output goes to files, not pipes: a grandchild that outlives a killed child would keep a
@@ -42,8 +87,6 @@ def deep_report(record: Record, timeout: float) -> BackendReport:
             )
             try:
                 code = child.wait(timeout)
-            except subprocess.TimeoutExpired:
-                return _problem(record, f"did not finish within {timeout:g} seconds")
             finally:
                 _end(child)
         if code != 0 or not answer.exists():

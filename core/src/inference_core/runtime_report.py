@@ -1,12 +1,12 @@
 """What is installed here and in which state: the value behind `describe_runtime`, `infer backends`
-and `infer doctor`."""
+and `infer doctor`. How it reads is in `inference_core.report_text`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inference_core import catalog, configuration, discovery, machine
 from inference_core.backend import Backend, judged_wrappers, open_backends
@@ -16,9 +16,14 @@ from inference_core.environment import Environment
 from inference_core.errors import ConfigurationError
 from inference_core.install import foreign_cores, install_command, pip_command
 from inference_core.plain import to_plain
+from inference_core.report_text import full_text
 from inference_core.resolver import preference_order
-from inference_core.tables import printable, reason_lines, table_line
 from inference_core.verdict import BackendReport, Reason
+
+if TYPE_CHECKING:
+    from inference_core.deep_probe import DeepReport
+    from inference_core.installation import Installation
+    from inference_core.needs import Need
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,20 @@ class PluginState:
         state: "ready", "incomplete" (its runtime is missing), "problem", "disabled" or "broken".
         reasons: why it isn't ready, each with its fix.
         report: what a backend says of itself; None for other kinds and unusable ones.
+        deep: how its deep probe went; None where none was made.
     """
 
     record: Record
     state: str
     reasons: tuple[Reason, ...] = ()
     report: BackendReport | None = None
+    deep: DeepReport | None = None
+
+    @property
+    def found(self) -> BackendReport | None:
+        """The better informed of its reports: that of the deep probe, unless that did not end."""
+        deep = self.deep.report if self.deep else None
+        return deep if deep and deep.runtime else self.report
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ class RuntimeReport:
         plugins: every installed plugin with its state.
         missing: known backends that aren't installed: name and the command that installs each.
         problems: what concerns no single plugin.
+        installation: how core is installed and set up; None in the short report.
+        needs: what core and the plugins ask for, and whether it is there; () in the short report.
     """
 
     core_version: str
@@ -55,80 +70,25 @@ class RuntimeReport:
     plugins: tuple[PluginState, ...]
     missing: Mapping[str, str]
     problems: tuple[Reason, ...]
-
-    def plugin_lines(self) -> list[str]:
-        """The plugins as a plain table, and below it what else could be installed."""
-        head, rows = plugin_table(self.plugins)
-        widths = [
-            max(len(cells[i]) for cells in (head, *(c for c, _ in rows))) for i in range(len(head))
-        ]
-        lines = [f"inference-core {self.core_version}", table_line(head, widths)]
-        for cells, reasons in rows:
-            lines += [table_line(cells, widths), *reason_lines(reasons)]
-        if not rows:
-            lines.append("  no backend is installed")
-        return lines + self.closing_lines()
-
-    def closing_lines(self) -> list[str]:
-        """What could be installed, and the problems that concern no single plugin."""
-        lines = [f"  not installed: {name}; {command}" for name, command in self.missing.items()]
-        return lines + (["", "problems", *reason_lines(self.problems)] if self.problems else [])
+    installation: Installation | None = None
+    needs: tuple[Need, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join([*describe(self.environment), "", *self.plugin_lines()])
+        return full_text(self)
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines: what `json.dumps` takes."""
         return dict(to_plain(self))
 
 
-def plugin_table(
-    plugins: tuple[PluginState, ...],
-) -> tuple[tuple[str, ...], list[tuple[tuple[str, ...], tuple[Reason, ...]]]]:
-    """Head and rows of the table of plugins, each row with its reasons."""
-    head = ("name", "kind", "state", "runtime", "devices", "distribution")
-    rows: list[tuple[tuple[str, ...], tuple[Reason, ...]]] = []
-    for plugin in plugins:
-        record, report = plugin.record, plugin.report
-        runtime = devices = "-"
-        if report and report.runtime:
-            runtime = f"{report.runtime} {report.runtime_version or '(missing)'}"
-        if report and report.devices:
-            devices = ", ".join(report.devices)
-        kind = record.kind.rstrip("s")
-        cells = (record.name, kind, plugin.state, runtime, devices, record.origin)
-        rows.append((tuple(map(printable, cells)), plugin.reasons))
-    return head, rows
-
-
-def describe(environment: Environment) -> list[str]:
-    """The machine in a few lines of text."""
-    cpu = environment.cpu
-    gpus = [
-        f"gpu       cuda:{gpu.index} {gpu.name}, {gpu.memory_bytes / 2**30:.1f} GiB, "
-        f"compute capability {gpu.compute_capability}"
-        for gpu in environment.gpus
-    ]
-    driver = f"driver {environment.cuda_driver}, CUDA up to {environment.cuda_version}"
-    return [
-        f"system    {environment.os} {environment.os_version}, {environment.architecture}, "
-        f"Python {environment.python}",
-        f"cpu       {cpu.model}, {cpu.cores} cores, {cpu.threads} threads"
-        + (f", {' '.join(cpu.features)}" if cpu.features else ""),
-        f"memory    {environment.memory_bytes / 2**30:.1f} GiB",
-        *([f"jetson    L4T {environment.jetson_l4t}"] if environment.jetson_l4t else []),
-        *(
-            [f"nvidia    {driver}"]
-            if environment.cuda_driver
-            else ["gpu       none (no NVIDIA driver)"]
-        ),
-        *gpus,
-    ]
-
-
 def backends_report() -> RuntimeReport:
     """The machine and the backends only, without importing any other plugin."""
-    return _report(deep=False, timeout=0, others=False)
+    settings, problems = _settings()
+    plugins = _backend_states(settings)
+    # A wrapper that can't be used is left out of every call.
+    judged = judged_wrappers(settings)
+    plugins += [_unusable(plugin.record, reason) for plugin, reason in judged if reason]
+    return _report(plugins, problems)
 
 
 def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
@@ -138,27 +98,28 @@ def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
         deep: also run each backend's deep probe, in a child process of its own.
         timeout: seconds that each child process may take.
     """
-    return _report(deep, timeout, others=True)
+    # Not above: both need `packaging`, which the short report does without.
+    from inference_core.installation import installation
+    from inference_core.needs import needs
 
-
-def _report(deep: bool, timeout: float, others: bool) -> RuntimeReport:
-    environment = machine.current()
-    problems = list(environment.problems)
-    settings = _settings(problems)
-    problems += [*discovery.damaged(), *discovery.unknown_names()]
-    problems += _preference_problem(settings)
-    problems += [_foreign(version) for version in foreign_cores()]
-    plugins = [
-        _backend_state(record, each, environment) for record, each in open_backends(settings)
-    ]
-    installed = {plugin.record.name for plugin in plugins}
+    settings, problems = _settings()
+    plugins = _backend_states(settings)
     if deep:
-        plugins = [_deep_state(state, environment, timeout) for state in plugins]
-    if others:
-        plugins += _other_states(settings)
-    else:  # a wrapper that can't be used is left out of every call
-        judged = judged_wrappers(settings)
-        plugins += [_unusable(plugin.record, reason) for plugin, reason in judged if reason]
+        plugins = [_deep_state(state, timeout) for state in plugins]
+    plugins += _other_states(settings)
+    found, unreadable = needs({"inference-core", *(p.record.distribution for p in plugins)})
+    # A backend whose runtime is missing has said so itself.
+    told = {plugin.report.runtime for plugin in plugins if plugin.report}
+    unmet = [
+        each for need in found if need.version or need.name not in told for each in need.problems
+    ]
+    report = _report(plugins, [*problems, *unreadable, *unmet])
+    return replace(report, installation=installation(settings), needs=tuple(found))
+
+
+def _report(plugins: list[PluginState], problems: list[Reason]) -> RuntimeReport:
+    environment = machine.current()
+    installed = {each.record.name for each in plugins if each.record.kind == "backends"}
     missing = {
         known.name: install_command(
             known.gpu_requirement if environment.gpus else known.requirement
@@ -167,16 +128,21 @@ def _report(deep: bool, timeout: float, others: bool) -> RuntimeReport:
         if known.available and known.name not in installed
     }
     version = metadata.version("inference-core")
+    problems = [*environment.problems, *problems]
     return RuntimeReport(version, environment, tuple(plugins), missing, tuple(problems))
 
 
-def _settings(problems: list[Reason]) -> Configuration:
+def _settings() -> tuple[Configuration, list[Reason]]:
+    """The configuration, and what is wrong with it and with what is installed."""
+    problems = []
     try:
-        return configuration.read()
+        settings = configuration.read()
     except ConfigurationError as error:
         # A report is what one reads to find such a mistake, so it must come out all the same.
         problems.append(Reason("error", str(error), "mend or remove the configuration file"))
-        return Configuration(configuration.path())
+        settings = Configuration(configuration.path())
+    problems += [*discovery.damaged(), *discovery.unknown_names(), *_preference_problem(settings)]
+    return settings, [*problems, *map(_foreign, foreign_cores())]
 
 
 def _preference_problem(settings: Configuration) -> list[Reason]:
@@ -193,6 +159,11 @@ def _foreign(version: str) -> Reason:
         f"a distribution called inference-core {version} is installed that isn't this project's",
         f"{pip_command()} uninstall -y inference-core && {install_command('inference-core')}",
     )
+
+
+def _backend_states(settings: Configuration) -> list[PluginState]:
+    environment = machine.current()
+    return [_backend_state(record, each, environment) for record, each in open_backends(settings)]
 
 
 def _backend_state(
@@ -225,7 +196,7 @@ def _other_state(record: Record, reason: Reason | None) -> PluginState:
     return _unusable(record, reason) if reason else PluginState(record, "ready")
 
 
-def _deep_state(state: PluginState, environment: Environment, timeout: float) -> PluginState:
+def _deep_state(state: PluginState, timeout: float) -> PluginState:
     """A backend's state with what its deep probe found; unusable backends stay as they are."""
     if state.report is None:
         return state
@@ -237,5 +208,5 @@ def _deep_state(state: PluginState, environment: Environment, timeout: float) ->
         state,
         state="problem" if new and state.state == "ready" else state.state,
         reasons=(*state.reasons, *new),
-        report=deep if deep.runtime else state.report,
+        deep=deep,
     )

@@ -6,7 +6,8 @@ import argparse
 
 from inference_core.cli.output import print_json, print_table
 from inference_core.plain import to_plain
-from inference_core.runtime_report import backends_report, plugin_table
+from inference_core.report_text import backends_text, plugin_table
+from inference_core.runtime_report import backends_report
 
 
 def run(options: argparse.Namespace) -> int:
@@ -17,6 +18,5 @@ def run(options: argparse.Namespace) -> int:
         print_json({key: plain[key] for key in ("plugins", "missing", "problems")})
         return 0
     head, rows = plugin_table(report.plugins)
-    text = "\n".join(report.plugin_lines())
-    print_table(text, f"inference-core {report.core_version}", head, rows)
+    print_table(backends_text(report), f"inference-core {report.core_version}", head, rows)
     return 0
