@@ -2,18 +2,18 @@
 
 Each document runs in a folder of its own that holds what samples name: `photo.jpg`, `photos/`,
 `model.onnx` (y = x, float32) and, for the torch plugin, `model.pt2`. Python blocks run in order and
-share their names. In console blocks every line that begins with `$` runs and must end with 0; these
-commands are known:
+share their names. In console blocks every line that begins with `$` runs and must end with 0, or not
+with 0 if it ends with `# fails`; these commands are known:
 
     infer …                     the command line
     pip install [-e] PATH       builds the project at PATH and installs it for the rest of the document
-    pytest [PATH]               as a process of its own
-    cd PATH                     for the console lines that follow
+    pytest …                    as a process of its own
 
 Other languages are shown only. A comment before a block says what else happens to it:
 
     <!-- file: PATH -->         it is written to PATH and not run
-    <!-- printed -->            each of its lines was printed by the block that ran before it
+    <!-- edit: PATH -->         it is a diff of the file at PATH, and is applied to it
+    <!-- printed -->            the block that ran before printed each of its lines; … is any text
     <!-- not run: REASON -->    for REASON
 """
 
@@ -106,39 +106,43 @@ def folder(tmp_path, site, monkeypatch):
 
 
 class Console:
-    """Runs the lines of console blocks, in a folder that `cd` changes."""
+    """Runs the lines of console blocks."""
 
     def __init__(self, folder: Path, site: Path) -> None:
         self.folder, self.site = folder, site
 
     def run(self, line: str) -> str:
-        """What the command prints; the test fails if it ends with anything but 0."""
-        program, *words = shlex.split(line)
-        if program == "cd":
-            self.folder = (self.folder / words[0]).resolve(strict=True)
-            return ""
+        """What the command prints; the test fails unless it ends as the line says."""
+        program, *words = shlex.split(line, comments=True)
         commands = {"infer": [str(INFER)], "pytest": [sys.executable, "-m", "pytest"]}
         if program == "pip":
             return self._install(words)
         assert program in commands, f"this test doesn't know the command {program}"
-        return self._ended([*commands[program], *words])
+        return self._ended([*commands[program], *words], fails=line.endswith("# fails"))
 
     def _install(self, words: list[str]) -> str:
         """As pip does, but offline and into the folder that this document's plugins are in."""
         *options, path = words
         assert options in (["install"], ["install", "-e"]), f"pip {words}"
-        project = self.folder / path
+        project = self.folder / path.partition("[")[0]
         offline = ["--no-index", "--no-deps", "--no-build-isolation", "--upgrade"]
         command = [sys.executable, "-m", "pip", "install", "--quiet", *offline]
         said = self._ended([*command, "--target", str(self.site), str(project)])
         if "-e" in options:
-            for package in (project / "src").iterdir():
-                shutil.rmtree(self.site / package.name)
-                (self.site / package.name).symlink_to(package.resolve())
+            self._make_editable(project)
         discovery.refresh()
         return said
 
-    def _ended(self, command: list[str]) -> str:
+    def _make_editable(self, project: Path) -> None:
+        # pip can't combine -e with --target; this is what it leaves otherwise.
+        origin = {"url": project.resolve().as_uri(), "dir_info": {"editable": True}}
+        for info in self.site.glob(f"{project.name.replace('-', '_')}-*.dist-info"):
+            (info / "direct_url.json").write_text(json.dumps(origin), "utf-8")
+        for package in (project / "src").iterdir():
+            shutil.rmtree(self.site / package.name)
+            (self.site / package.name).symlink_to(package.resolve())
+
+    def _ended(self, command: list[str], fails: bool = False) -> str:
         # Each line is a process of its own, and torch takes seconds to load.
         variables = {"INFERENCE_PREFERENCE": "onnx", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         done = subprocess.run(
@@ -150,14 +154,38 @@ class Console:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
+        said = f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+        assert (done.returncode != 0) == fails, said
+        return said
 
 
 def write(block: Block, folder: Path) -> None:
     target = folder / str(block.file)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(block.text, encoding="utf-8")
+
+
+def forget_plugins(site: Path) -> None:
+    """Have changed plugins imported anew, as the next program would."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(site)):
+            del sys.modules[name]
+    discovery.refresh()
+
+
+def edit(block: Block, folder: Path) -> None:
+    """Apply a diff without line numbers: what it removes and keeps occurs once in the file."""
+    target = folder / block.mark.removeprefix("edit: ")
+    text = target.read_text(encoding="utf-8")
+    for hunk in re.split(r"^@@\n", block.text, flags=re.MULTILINE):
+        lines = [line or " " for line in hunk.splitlines()]
+        assert {line[0] for line in lines} <= {" ", "-", "+"}, hunk
+        old, new = (
+            "".join(f"{line[1:]}\n" for line in lines if line[0] in kept) for kept in (" -", " +")
+        )
+        assert text.count(old) == 1, f"{target} has {text.count(old)} times:\n{old}"
+        text = text.replace(old, new)
+    target.write_text(text, encoding="utf-8")
 
 
 @each_document
@@ -171,8 +199,12 @@ def test_the_samples_of_a_document_run(document, folder, site):
         where = f"{document}, line {block.line}"
         if block.file:
             write(block, folder)
+            forget_plugins(site.folder)
+        elif block.mark.startswith("edit: "):
+            edit(block, folder)
+            forget_plugins(site.folder)
         elif block.mark == "printed":
-            missing = [line for line in lines_of(block.text) if line not in lines_of(printed)]
+            missing = [line for line in lines_of(block.text) if not occurs(line, printed)]
             assert not missing, f"{where}: nothing printed {missing}; it printed\n{printed}"
         elif block.mark:
             assert block.mark.startswith("not run: "), f"{where}: {block.mark}"
@@ -189,6 +221,11 @@ def run_python(block: Block, document: Path, names: dict[str, object]) -> str:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, names)
     return printed.getvalue()
+
+
+def occurs(line: str, printed: str) -> bool:
+    pattern = ".*".join(map(re.escape, line.split("…")))
+    return any(re.fullmatch(pattern, each) for each in lines_of(printed))
 
 
 def lines_of(text: str) -> list[str]:
@@ -211,7 +248,7 @@ def _save_torch_model(path: Path) -> None:
 def test_a_document_has_samples_or_is_about_something_else(document):
     languages = {block.language for block in blocks(document)}
     assert languages & {"python", "console"}, f"{document} shows nothing that runs"
-    unknown = languages - {"python", "console", "sh", "toml", "json", "text"}
+    unknown = languages - {"python", "console", "sh", "toml", "json", "text", "diff"}
     assert not unknown, f"{document} has blocks whose language this test doesn't know: {unknown}"
 
 
