@@ -123,7 +123,12 @@ class AnswerChecks(Kit):
             "a list in place of an array": ({**inputs, name: array.tolist()}, name),
         }
         with subject.model() as model:
-            spec = next(each for each in model.inputs if each.name == name)
+            spec = next((each for each in model.inputs if each.name == name), None)
+            if spec is None:
+                failed(
+                    f"the sample gives the input {name!r}, and session.inputs doesn't declare it",
+                    "declare name, dtype and shape of every input in session.inputs",
+                )
             if spec.dtype == "any":
                 del wrong["an input of another dtype"]
             if spec.shape is None:

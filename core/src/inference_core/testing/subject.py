@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inference_core import AutoModel, configuration, discovery
 from inference_core.backend import Backend, open_backends
+from inference_core.discovery import Record
 from inference_core.environment import Environment
 from inference_core.errors import InferenceError
 from inference_core.model import Model
@@ -42,7 +43,7 @@ class Subject:
     request: Request
     verdict: Verdict
     scratch: Path
-    _steps: dict[str, Steps] = field(default_factory=dict)
+    _steps: dict[str, Steps]
 
     @property
     def name(self) -> str:
@@ -80,16 +81,7 @@ class Subject:
 
     def plan(self, **more: Any) -> dict[str, Any]:
         """What a child process has to know."""
-        return {
-            "backend": self.name,
-            "module": self.backend.record.value.partition(":")[0],
-            "model": str(self.sample.model),
-            "options": dict(self.sample.options),
-            "parameters": dict(self.sample.parameters),
-            "allow_code": self.sample.allow_code,
-            "scratch": str(self.scratch),
-            **more,
-        }
+        return {**_plan(self.backend.record, self.sample, self.scratch), **more}
 
     def steps(self, scenario: str, **more: Any) -> Steps:
         """What a scenario of `child` reports, run once in a process of its own."""
@@ -100,25 +92,17 @@ class Subject:
 
 def find_subject(name: str, sample: Sample, scratch: Path) -> Subject:
     """The subject of the checks; the test fails, in words, if there is none."""
-    discovery.refresh()
-    opened = open_backends(configuration.read(), name)
-    if not opened:
-        installed = ", ".join(discovery.names("backends")) or "none"
-        failed(
-            f"no installed distribution has the entry point {name!r} in the group "
-            f"inference_core.backends; installed: {installed}",
-            "install the project (pip install -e .), and give the entry point in pyproject.toml the "
-            "name that the test class has as `backend`",
-        )
-    for _, backend in opened:
-        if not isinstance(backend, Backend):
-            failed(f"core refuses the backend: {backend.message}", str(backend.fix or "as it says"))
-    backend = next(backend for _, backend in opened if isinstance(backend, Backend))
     if not isinstance(sample, Sample):
         failed(
             f"make_sample returned {type(sample).__name__}",
             "return inference_core.testing.Sample(model, inputs=…, outputs=…)",
         )
+    # What ends a process must do so in a child, before this process imports or asks the plugin.
+    plan = _plan(_record(name), sample, scratch)
+    steps = {scenario: run_steps(scenario, plan, scratch) for scenario in ("probe", "verdicts")}
+    _survived(steps)
+    ((_, backend),) = open_backends(configuration.read(), name)
+    assert isinstance(backend, Backend)  # `_survived` says so where core refuses it
     try:
         resolution = AutoModel.resolve(
             sample.model, backend=name, options=sample.options, allow_code=sample.allow_code
@@ -145,6 +129,56 @@ def find_subject(name: str, sample: Sample, scratch: Path) -> Subject:
     request = backend.with_options(
         Request(backend=name, allow_code=sample.allow_code), sample.options
     )
-    return Subject(
-        backend, sample, artifact, resolution.environment, request, chosen.verdict, scratch
-    )
+    environment = resolution.environment
+    return Subject(backend, sample, artifact, environment, request, chosen.verdict, scratch, steps)
+
+
+def _record(name: str) -> Record:
+    """The entry point, from metadata."""
+    discovery.refresh()
+    records = [each for each in discovery.records() if (each.kind, each.name) == ("backends", name)]
+    if not records:
+        installed = ", ".join(discovery.names("backends")) or "none"
+        failed(
+            f"no installed distribution has the entry point {name!r} in the group "
+            f"inference_core.backends; installed: {installed}",
+            "install the project (pip install -e .), and give the entry point in pyproject.toml the "
+            "name that the test class has as `backend`",
+        )
+    if len(records) > 1:
+        failed(
+            f"the name {name!r} is claimed by {' and '.join(each.origin for each in records)}",
+            "uninstall one of them, or give your backend another name",
+        )
+    return records[0]
+
+
+def _plan(record: Record, sample: Sample, scratch: Path) -> dict[str, Any]:
+    return {
+        "backend": record.name,
+        "module": record.value.partition(":")[0],
+        "model": str(sample.model),
+        "options": dict(sample.options),
+        "parameters": dict(sample.parameters),
+        "allow_code": sample.allow_code,
+        "scratch": str(scratch),
+    }
+
+
+def _survived(steps: Mapping[str, Steps]) -> None:
+    """Fail the test if core refuses the plugin, or if asking it ends the process."""
+    probe, verdicts = steps["probe"], steps["verdicts"]
+    if refused := probe.done.get("refused"):
+        failed(f"core refuses the backend: {refused['message']}", refused["fix"] or "mend it")
+    if probe.ending:
+        where = "its import" if probe.at == "import" else f"probe_environment on {probe.at}"
+        failed(
+            f"{where} ended the process: it {probe.ending}",
+            "neither the entry point's module nor probe_environment may run native code, exit or "
+            "wait; report what is wrong as a problem of the BackendReport",
+        )
+    if verdicts.ending and not verdicts.raised:
+        failed(
+            f"can_load ended the process when asked about {verdicts.at}: it {verdicts.ending}",
+            "can_load may read headers, with bounds; it runs no native code and waits for nothing",
+        )

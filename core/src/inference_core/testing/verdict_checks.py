@@ -30,8 +30,8 @@ class VerdictChecks(Kit):
         steps = subject.steps("verdicts")
         if steps.ending:
             failed(
-                f"can_load ended the process when asked about {steps.at}: it {steps.ending}",
-                "can_load may read headers, with bounds; it runs no native code and waits for nothing",
+                f"asked about {steps.at}, can_load can't be judged: the kit's process {steps.ending}",
+                "see the exception above",
             )
         return steps
 

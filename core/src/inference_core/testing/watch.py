@@ -1,13 +1,15 @@
 """Watches what a piece of code does to its process: modules, files, threads, processes, variables.
 
-Python's audit events tell (PEP 578). An audit hook can't be removed, so this is for the kit's own child
-processes. Standard library only: what it loads must not look like what a plugin loads.
+Python's audit events tell (PEP 578), and a comparison of before and after where there is none. An audit
+hook can't be removed, so this is for the kit's own child processes. Standard library only: what it loads
+must not look like what a plugin loads.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -62,7 +64,7 @@ class Watch:
     def __enter__(self) -> Watch:
         global _watching  # noqa: PLW0603 - there is one audit hook per process
         self._before = set(sys.modules), dict(os.environ), list(sys.path), Path.cwd()
-        self._counted = _bytes_read()
+        self._counted, self._threads = _bytes_read(), threading.active_count()
         _watching = self
         return self
 
@@ -79,6 +81,8 @@ class Watch:
         self.modules = sorted({name.partition(".")[0] for name in set(sys.modules) - modules})
         if dict(os.environ) != variables and not any("variable" in each for each in self.effects):
             self.effects.append("changes os.environ")
+        if threading.active_count() > self._threads and "starts a thread" not in self.effects:
+            self.effects.append("starts a thread")  # Python 3.11 has no event for it
         if sys.path != path:
             self.effects.append("changes sys.path")
         if Path.cwd() != folder and "changes the current folder" not in self.effects:
