@@ -28,7 +28,6 @@ def arrays(path, *rows):
         (("backends", "extra"), "unrecognized arguments: extra\n"),
         (("explain", "m", "--strict"), "explain takes no --strict; it is an option of demo and"),
         (("why", "m", "--strict"), "why takes no --strict; it is an option of demo and predict"),
-        (("--json", "backends"), "--json stands after the command: infer COMMAND --json"),
         (("--device", "cpu", "predict", "m"), "--device stands after the command"),
         (("it's",), 'there is no command "it\'s"; see infer --help'),
         (("predict", "m"), "required: inputs"),
@@ -74,6 +73,31 @@ def test_errors_as_json(infer, fake):
     code, out, _ = infer("explain", "zebra", "--precision", "half", "--json")
     assert code in (1, 2)
     assert "error" in json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--json", "backends"), "--json stands after the command: infer COMMAND --json"),
+        (("predct", "--json"), "there is no command 'predct'; did you mean 'predict'?"),
+        (("predict", "m", "--json"), "the following arguments are required: inputs"),
+        (("explain", "m", "--batch-size", "x", "--json"), "takes a whole number, not 'x'"),
+        (("backends", "--json", "--jsno"), "unrecognized arguments: --jsno; did you mean '--json'"),
+    ],
+)
+def test_wrong_usage_is_json_where_json_is_asked_for(infer, fake, arguments, message):
+    code, out, err = infer(*arguments)
+    assert (code, err) == (2, "")
+    error = json.loads(out)["error"]
+    assert error["type"] == "InvalidArgument"
+    assert message in error["message"]
+
+
+def test_wrong_usage_is_text_where_json_is_only_a_name(infer, fake):
+    code, out, err = infer("why", "--", "--json", "extra")
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: infer")
+    assert "infer: error: unrecognized arguments: extra\n" in err
 
 
 def test_version(infer):

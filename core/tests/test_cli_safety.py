@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inference_core import cli
+from inference_core.cli import running
 from inference_core.cli.fixes import as_options
 from inference_core.cli.input_paths import ARRAYS, PICTURES, expanded
 from inference_core.cli.output import print_table
@@ -216,8 +216,28 @@ def test_an_interrupt_while_a_command_is_imported_is_no_traceback(infer, monkeyp
     def interrupted(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    monkeypatch.setattr(running.importlib, "import_module", interrupted)
     assert infer("backends") == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "module", ["running", "grammar", "argparse", "inference_core.errors", "inference_core.tables"]
+)
+def test_an_interrupt_while_the_command_line_itself_is_imported_is_no_traceback(module):
+    program = f"""
+import sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name.endswith({module!r}):
+            raise KeyboardInterrupt
+import inference_core.cli
+sys.meta_path.insert(0, Interrupt())
+sys.exit(inference_core.cli.main(["backends"]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
 
 
 def shell(line):

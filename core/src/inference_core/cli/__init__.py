@@ -1,93 +1,27 @@
-"""The command line `infer`: how errors, warnings and exit codes come out.
+"""The command line `infer`: what the script calls, light enough to be there at once.
 
-Each command is a module of its own, imported when it is called, so that `infer backends` loads
-neither numpy nor pydantic. Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.
+All else is imported in `main`, where an interrupt from the keyboard ends in a word and not in a
+traceback. Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import importlib
-import io
-import json
-import os
 import sys
-import warnings
-from collections.abc import Sequence
 
-from inference_core.cli.grammar import USAGE, parser
-from inference_core.errors import InferenceError, InvalidArgument, NoBackendFound
-from inference_core.tables import printable
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than this module
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; the exit code."""
+    """Run a command line, that of the process if none is given; the exit code."""
     try:
-        _prepare_streams()
-        warnings.showwarning = _show_warning  # type: ignore[assignment]
-        code = _run(arguments)
-        # Here and not when Python ends, which could no longer say what went wrong.
-        sys.stdout.flush()
-        return code
-    except OSError as error:
-        # What is left to print must go somewhere, or Python complains once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # else the reader of the pipe has seen enough
-            print(f"error: standard output can't be written: {error}", file=sys.stderr)
-        return FAILED
+        from inference_core.cli.running import run
+
+        return run(arguments)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if sys.stderr:  # it may be closed
+            print("interrupted", file=sys.stderr)
         return INTERRUPTED
-
-
-def _run(arguments: Sequence[str] | None) -> int:
-    try:
-        options = parser().parse_args(arguments)
-    except SystemExit as end:  # --help, --version, or wrong usage, which is printed already
-        return int(end.code or DONE)
-    try:
-        command = importlib.import_module(f"inference_core.cli.{options.module}")
-        return int(command.run(options))
-    except InvalidArgument as error:
-        return _failed(error, options.json, USAGE)
-    except InferenceError as error:
-        return _failed(error, options.json, FAILED)
-    except BrokenPipeError:
-        raise
-    except OSError as error:  # a file or folder of --save, --output or a picture that can't be used
-        return _failed(error, options.json, FAILED)
-
-
-def _prepare_streams() -> None:
-    """Let both streams exist, and print what the terminal doesn't know escaped."""
-    if sys.stdout is None:
-        # Closed by the caller. One that can't be written fails only if something is printed.
-        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _failed(error: Exception, as_json: bool, code: int) -> int:
-    if as_json:
-        print(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}))
-    elif isinstance(error, NoBackendFound):
-        from inference_core.cli.fixes import on_the_command_line
-
-        table = on_the_command_line(error.resolution)
-        print(f"error: {_lines(error.args[0])}\n\n{table}", file=sys.stderr)
-    else:
-        print(f"error: {_lines(str(error))}", file=sys.stderr)
-    return code
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    print(f"warning: {_lines(str(message))}", file=sys.stderr)
-
-
-def _lines(message: str) -> str:
-    """A message of others, maybe of several lines; those after the first are marked as its own."""
-    return "\n  | ".join(map(printable, message.splitlines()))

@@ -11,16 +11,33 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from inference_core.arguments import did_you_mean
-from inference_core.tables import printable
 
 USAGE = 2
+
+
+class WrongUsage(Exception):
+    """A command line that isn't one.
+
+    Attributes:
+        message: what is wrong with it.
+        usage: the lines that show how it goes.
+        program: what was called, "infer" or "infer predict".
+    """
+
+    def __init__(self, message: str, usage: str, program: str) -> None:
+        super().__init__(message)
+        self.message, self.usage, self.program = message, usage, program
 
 
 class Parser(argparse.ArgumentParser):
     """argparse, with a sentence for a misspelt or misplaced command or option."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """The options; ends with exit code 2 where an argument is unknown."""
+        """The options.
+
+        Raises:
+            WrongUsage: an argument is missing, unknown or of a wrong value.
+        """
         words = list(sys.argv[1:] if args is None else args)
         first = _option(words[0]) if words else ""
         if first and first not in self.options() and self._takers(first):
@@ -32,9 +49,8 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong and end with exit code 2."""
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: error: {printable(message)}\n")
+        """Raise what is wrong, instead of printing it and ending the program."""
+        raise WrongUsage(message, self.format_usage(), self.prog)
 
     def print_help(self, file: Any = None) -> None:
         """Print the help; argparse's own doesn't tell if it couldn't."""
