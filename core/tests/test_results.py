@@ -214,3 +214,9 @@ def test_annotate_draws_where_inference_vision_is_installed():
     assert drawn.shape == blank.shape
     assert drawn.any()
     assert not blank.any()
+
+
+def test_a_classification_of_a_text_has_no_picture():
+    text = classification(image_size=None)
+    assert text.to_dict().keys() == {"classes"}
+    assert json.loads(text.to_json()) == text.to_dict()

@@ -223,7 +223,9 @@ def _pass_defaulted(hook: Any) -> None:
     count = known.index(False) if False in known else len(known)
     if any(known[count:]):
         name = impl.kwargnames[known.index(True, count)]
-        raise TypeError(f"its {hook.name} has {name!r} after an argument that the hook doesn't have")
+        raise TypeError(
+            f"its {hook.name} has {name!r} after an argument that the hook doesn't have"
+        )
     impl.argnames, impl.kwargnames = (*impl.argnames, *impl.kwargnames[:count]), ()
 
 

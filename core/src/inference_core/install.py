@@ -35,13 +35,13 @@ def install_command(*requirements: str, installer: str | None = None) -> str:
     for requirement in requirements:
         name, _, extras = requirement.partition("[")
         if not name.startswith("inference-"):
-            words.append(_quoted(requirement))
+            words.append(quoted(requirement))
         elif origin and (folder := _checkout_folder(origin, name)):
-            words.append(_quoted(f"{folder}[{extras}" if extras else str(folder)))
+            words.append(quoted(f"{folder}[{extras}" if extras else str(folder)))
         else:
-            words.append(_quoted(requirement + RANGE))
+            words.append(quoted(requirement + RANGE))
             find_links, unknown = origin is not None, origin is None
-    where = ["--find-links", _quoted(str(origin))] if find_links else []
+    where = ["--find-links", quoted(str(origin))] if find_links else []
     hint = [_HINT] if unknown and os.name != "nt" else []
     return " ".join([installer or pip_command(), "install", *where, *words, *hint])
 
@@ -52,7 +52,7 @@ def pip_command() -> str:
     scripts = Path(sys.prefix, "Scripts" if os.name == "nt" else "bin")
     if not sys.executable or (found and Path(found).parent.resolve() == scripts.resolve()):
         return "pip"
-    return f"{_quoted(sys.executable)} -m pip"
+    return f"{quoted(sys.executable)} -m pip"
 
 
 def foreign_cores() -> list[str]:
@@ -98,7 +98,8 @@ def _checkout_folder(origin: Path, name: str) -> Path | None:
     return folder if (folder / "pyproject.toml").is_file() else None
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """A word as a shell of this system takes it."""
     if os.name == "nt":
         return f'"{word}"' if any(c in word for c in " []<>=!;") else word
     return shlex.quote(word)  # in double quotes, an interactive bash would expand the "!"

@@ -20,7 +20,7 @@ from inference_core import catalog, discovery
 from inference_core.cli.output import print_json
 from inference_core.discovery import normalised_name
 from inference_core.errors import InvalidArgument
-from inference_core.install import _quoted, install_command, pip_command
+from inference_core.install import install_command, pip_command, quoted
 from inference_core.tables import printable
 
 _SUFFIX = ".template"
@@ -163,4 +163,4 @@ def next_commands(folder: Path) -> tuple[str, str, str]:
     install = install_command("--editable", f"{place}[test]")
     python = pip_command().removesuffix("pip")  # "" where this environment's scripts are found
     infer = f"{python}inference_core" if python else "infer"
-    return install, f"{python}pytest {_quoted(place)}", f"{infer} backends"
+    return install, f"{python}pytest {quoted(place)}", f"{infer} backends"

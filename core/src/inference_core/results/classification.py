@@ -1,4 +1,4 @@
-"""`Classification`: the most likely classes of one picture, best first."""
+"""`Classification`: the most likely classes of one picture, or of one text, best first."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Classification(Result):
-    """The K most likely classes of one picture, best first.
+    """The K most likely classes of one picture, or of one text, best first.
 
     Attributes:
         class_id: int64 (K,), index into the model's labels.
         confidence: float32 (K,), 0 to 1, descending.
         labels: name of each class, K of them.
-        image_size: (width, height) of the source picture in pixels.
+        image_size: (width, height) of the source picture in pixels; None if it is no picture.
 
     Raises:
         TypeError: a field has the wrong type or dtype.
@@ -49,7 +49,7 @@ class Classification(Result):
     class_id: NDArray[np.int64]
     confidence: NDArray[np.float32]
     labels: tuple[str, ...]
-    image_size: tuple[int, int]
+    image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_labels("Classification", self.labels)
@@ -81,14 +81,16 @@ class Classification(Result):
         return listing("Classification", self.labels, self.confidence)
 
     def to_dict(self) -> dict[str, Any]:
-        """The picture's size and one dict per class, best first, as JSON has them."""
-        width, height = self.image_size
+        """One dict per class, best first, and the size of a picture, as JSON has them."""
         rows = [
             {"label": label, "class_id": int(class_id), "confidence": confidence}
             for label, class_id, confidence in zip(
                 self.labels, self.class_id, plain(self.confidence), strict=True
             )
         ]
+        if self.image_size is None:
+            return {"classes": rows}
+        width, height = self.image_size
         return {"image": {"width": width, "height": height}, "classes": rows}
 
     def to_supervision(self) -> Any:

@@ -52,12 +52,14 @@ def annotate(image: Any, result: Any, *, color_format: str = "bgr") -> Pixels:
 
     Raises:
         InvalidInput: the picture can't be read, or has another size than the result's.
-        InvalidArgument: a result of another type.
+        InvalidArgument: a result of another type, or one of no picture.
     """
     if not isinstance(result, (Detections, Classification)):
         raise InvalidArgument(
             f"can draw Detections and Classification, not {type(result).__name__}"
         )
+    if result.image_size is None:
+        raise InvalidArgument("this result belongs to no picture, so it can't be drawn on one")
     source = read_image(image, color_format)
     if source.size != tuple(result.image_size):
         raise InvalidInput(
