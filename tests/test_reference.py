@@ -257,3 +257,74 @@ def test_the_table_says_never_of_no_code_that_is_given():
     assert {code for code, _, by_core in rows if by_core == "never"} & core == set()
     assert core <= {code for code, _, _ in rows}
     assert {code for code, by_backend, _ in rows if by_backend == "never"} & plugins == set()
+
+
+# What these modules say, they say to the author of a plugin.
+FOR_AUTHORS = (
+    "backend.py", "discovery.py", "loaded_part.py", "model.py", "recognition.py", "readers/formats.py"
+)  # fmt: skip
+RAISED_OR_GIVEN = {
+    "Reason", "PluginError", "InvalidModel", "TypeError", "error", "warn", "_mistake", "_returned"
+}  # fmt: skip
+FIXES = re.compile("INFERENCE_|unset|upgrade|mark it|reinstall|mend or")
+
+
+def template(node: ast.AST) -> str:
+    """The text of a string or f-string, with … for what is filled in; "" for anything else."""
+    if isinstance(node, ast.BinOp):
+        return template(node.left) + (template(node.right) or "…")
+    if isinstance(node, ast.JoinedStr):
+        return "".join(template(value) or "…" for value in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def templates(path: Path) -> Iterator[str]:
+    """All texts of a module that hold something to read."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        text = template(node)
+        if len(text.replace("…", "").strip()) >= FEWEST_LETTERS:
+            yield text
+
+
+FEWEST_LETTERS = 8  # "… raised …: …"
+
+
+def says(text: str, quoted: str) -> bool:
+    """Whether a message in the code can read like a quoted one."""
+    return bool(re.search(".*".join(map(re.escape, text.strip().split("…"))), quoted))
+
+
+def quoted_messages() -> list[str]:
+    """The first cells of the page's tables, where they are messages."""
+    page = (AUTHORS / "when-things-go-wrong.md").read_text("utf-8")
+    return re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+
+
+def test_every_message_in_when_things_go_wrong_is_one_of_core():
+    known = [text for path in CORE.rglob("*.py") for text in templates(path)]
+    words = {word for text in known for word in re.findall(r"\w+", text)} | {*HOOKS}
+    quoted = quoted_messages()
+    assert len(quoted) > 60
+    for message in quoted:
+        assert any(says(text, message) for text in known), f"core never says: {message}"
+        strange = set(re.findall(r"\w{3,}", message)) - words
+        assert not strange, f"core has no such words: {strange} in {message}"
+
+
+def test_every_message_for_authors_is_in_when_things_go_wrong():
+    quoted = quoted_messages()
+    for name in FOR_AUTHORS:
+        for node in ast.walk(ast.parse((CORE / name).read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            for text in map(template, node.args if called in RAISED_OR_GIVEN else ()):
+                letters = len(text.replace("…", "").strip())
+                if letters < FEWEST_LETTERS or FIXES.match(text) or " " not in text:
+                    continue
+                assert any(says(short(text), message) for message in quoted), f"{name}: {text}"
+
+
+def short(text: str) -> str:
+    """A message without what follows a semicolon, which the page may leave out."""
+    return text.partition(";")[0]
