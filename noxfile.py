@@ -120,7 +120,7 @@ def typing(session: nox.Session) -> None:
     session.install(
         "--no-deps", *(str(each.wheel) for each in DISTRIBUTIONS.values() if each.name not in light)
     )
-    session.install("-c", str(CONSTRAINTS), "mypy")
+    session.install("-c", str(CONSTRAINTS), "mypy", "pytest")  # the conformance kit is of pytest
     for each in DISTRIBUTIONS.values():
         session.run("mypy", "--strict", str((each.folder / "src").relative_to(ROOT)))
 
