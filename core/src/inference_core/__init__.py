@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from inference_core.package import Artifact, ModelPackage, ProcessorSpec, Request
     from inference_core.processor import Graph, Processor, Recognition
     from inference_core.resolution import Candidate, Resolution
-    from inference_core.results import Classification, Detections
+    from inference_core.results import (
+        Classification,
+        Depth,
+        Detections,
+        Embedding,
+        Segmentation,
+    )
     from inference_core.runtime_report import RuntimeReport
     from inference_core.session import Session, TensorSpec
     from inference_core.verdict import BackendReport, Reason, Verdict
@@ -49,7 +55,9 @@ _HOME_OF = {
     "Classification": "results",
     "ConfigurationError": "errors",
     "Cpu": "environment",
+    "Depth": "results",
     "Detections": "results",
+    "Embedding": "results",
     "Environment": "environment",
     "Gpu": "environment",
     "Graph": "processor",
@@ -72,6 +80,7 @@ _HOME_OF = {
     "Request": "package",
     "Resolution": "resolution",
     "RuntimeReport": "runtime_report",
+    "Segmentation": "results",
     "Session": "session",
     "TensorSpec": "session",
     "Verdict": "verdict",
@@ -89,7 +98,9 @@ __all__ = [
     "Classification",
     "ConfigurationError",
     "Cpu",
+    "Depth",
     "Detections",
+    "Embedding",
     "Environment",
     "Gpu",
     "Graph",
@@ -111,6 +122,7 @@ __all__ = [
     "Request",
     "Resolution",
     "RuntimeReport",
+    "Segmentation",
     "Session",
     "TensorSpec",
     "Verdict",

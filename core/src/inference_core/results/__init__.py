@@ -11,16 +11,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from inference_core.results.classification import Classification, ClassScore
+    from inference_core.results.depth import Depth
     from inference_core.results.detections import Detection, Detections
+    from inference_core.results.embedding import Embedding
+    from inference_core.results.segmentation import Segmentation
 
 _HOME_OF = {
     "ClassScore": "classification",
     "Classification": "classification",
+    "Depth": "depth",
     "Detection": "detections",
     "Detections": "detections",
+    "Embedding": "embedding",
+    "Segmentation": "segmentation",
 }
 
-__all__ = ["ClassScore", "Classification", "Detection", "Detections"]
+__all__ = [
+    "ClassScore",
+    "Classification",
+    "Depth",
+    "Detection",
+    "Detections",
+    "Embedding",
+    "Segmentation",
+]
 
 
 def __getattr__(name: str) -> object:
