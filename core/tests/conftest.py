@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from inference_core import cli, discovery, install, machine
+from inference_core import cli, discovery, distributions, install, machine
 from inference_core.environment import Cpu, Environment
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -115,6 +115,7 @@ def fake(site, monkeypatch):
     monkeypatch.setattr(
         importlib.metadata, "distributions", lambda **by: real(**{"path": [str(site)], **by})
     )
+    monkeypatch.setattr(distributions, "search_path", lambda: [str(site)])
     monkeypatch.syspath_prepend(str(site))
     older = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *([older] if older else [])]))

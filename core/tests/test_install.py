@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 from inference_core import install
@@ -33,7 +32,7 @@ def a_pip(folder, monkeypatch):
 
 
 @pytest.fixture
-def origin(fake, monkeypatch):
+def origin(fake):
     """Let an inference-core be installed, with this direct_url.json (None: without)."""
     info = fake.add("inference-core", {}, version="1!0.1.0")
 
@@ -41,9 +40,6 @@ def origin(fake, monkeypatch):
         if content is not None:
             text = content if isinstance(content, str) else json.dumps(content)
             (info / "direct_url.json").write_text(text)
-        monkeypatch.setattr(
-            install.metadata, "distribution", lambda name: metadata.PathDistribution(info)
-        )
         install._origin.cache_clear()
 
     return record

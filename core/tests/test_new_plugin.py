@@ -219,7 +219,9 @@ def test_the_next_commands_can_be_pasted(infer, fake, tmp_path, monkeypatch):
     (tmp_path / "my plugins").mkdir()
     monkeypatch.setattr(install.shutil, "which", lambda name: f"{sys.prefix}/bin/{name}")
     _, out, _ = infer("new-plugin", "foo", "--directory", "my plugins")
-    commands = [shlex.split(line) for line in out.partition("Next:\n")[2].splitlines()]
+    commands = [
+        shlex.split(line, comments=True) for line in out.partition("Next:\n")[2].splitlines()
+    ]
     place = "./my plugins/inference-foo"
     assert commands[:3] == [
         ["pip", "install", "--editable", f"{place}[test]"],
@@ -229,7 +231,9 @@ def test_the_next_commands_can_be_pasted(infer, fake, tmp_path, monkeypatch):
     assert out.splitlines()[-1].startswith("In another environment first: pip install ")
     monkeypatch.setattr(install.shutil, "which", lambda name: "/other/bin/pip")
     _, out, _ = infer("new-plugin", "bar", "--directory", tmp_path)
-    commands = [shlex.split(line) for line in out.partition("Next:\n")[2].splitlines()]
+    commands = [
+        shlex.split(line, comments=True) for line in out.partition("Next:\n")[2].splitlines()
+    ]
     assert [words[:3] for words in commands[:3]] == [
         [sys.executable, "-m", "pip"],
         [sys.executable, "-m", "pytest"],

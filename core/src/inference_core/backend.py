@@ -215,8 +215,8 @@ class Backend:
 def _pass_defaulted(hook: Any) -> None:
     """Have the arguments passed that the plugin gives a default, where the hook has them.
 
-    Some versions of pluggy leave these at their defaults, others pass them. A plugin that gives a newer argument a default works with a
-    core from before that argument, and gets it from one that has it.
+    Some versions of pluggy leave these at their defaults, others pass them. A plugin that gives a newer
+    argument a default works with a core from before that argument, and gets it from one that has it.
     """
     (impl,) = hook.get_hookimpls()
     known = [name in hook.spec.argnames for name in impl.kwargnames]

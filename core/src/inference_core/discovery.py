@@ -7,21 +7,25 @@ can't be imported becomes a value with a reason: it stops nothing else and shows
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import re
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, TypeVar
 
-from inference_core import configuration
+from inference_core import configuration, distributions
 from inference_core.arguments import did_you_mean
 from inference_core.configuration import PLUGIN_KINDS, Configuration
+from inference_core.distributions import normalised_name
 from inference_core.errors import InferenceError, PluginWarning
 from inference_core.verdict import Reason
 
 T = TypeVar("T")
+
+# As entry points are written; extras in brackets, which nothing uses any more, are passed over.
+_REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +76,34 @@ def _scan() -> tuple[tuple[Record, ...], tuple[Reason, ...]]:
     so this is done once per process; `refresh()` repeats it."""
     found: dict[tuple[str, str, str], Record] = {}
     problems: list[Reason] = []
-    for distribution in metadata.distributions():
+    for distribution in distributions.installed():
         try:
-            if "inference_core." not in (distribution.read_text("entry_points.txt") or ""):
+            listed = distribution.read_text("entry_points.txt") or ""
+            if "inference_core." not in listed:
                 continue
-            points = list(distribution.entry_points)
-            name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+            text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+            name = distributions.header(text, "Name")
+            version = distributions.header(text, "Version")
             if not name:
                 raise ValueError("it states no name")
         except Exception as error:  # noqa: BLE001 - one distribution's damage hides no other's
             problems.append(_damage(distribution, error))
             continue
-        for point in points:
+        for point in distributions.entry_points(listed):
             package, _, kind = point.group.partition(".")
             if package != "inference_core" or kind not in PLUGIN_KINDS:
                 continue
-            origin = normalised_name(str(name))
-            record = Record(kind, point.name, point.value, origin, str(version or "unknown"))
+            origin = normalised_name(name)
+            record = Record(kind, point.name, point.value, origin, version or "unknown")
             # A distribution that is on the path twice counts once: the first one, as for imports.
             found.setdefault((kind, point.name, record.distribution), record)
-    listed = sorted(found.values(), key=lambda r: (r.kind, r.name, r.distribution))
-    return tuple(listed), tuple(problems)
+    records = sorted(found.values(), key=lambda r: (r.kind, r.name, r.distribution))
+    return tuple(records), tuple(problems)
 
 
-def _damage(distribution: metadata.Distribution, error: Exception) -> Reason:
+def _damage(distribution: Any, error: Exception) -> Reason:
     # Its name may be what can't be read; importlib.metadata keeps the folder in `_path`.
-    where = getattr(distribution, "_path", "an unknown place")
+    where = getattr(distribution, "path", getattr(distribution, "_path", "an unknown place"))
     return Reason(
         "broken-install",
         f"the metadata of the distribution in {where} can't be read: {type(error).__name__}: {error}",
@@ -117,6 +123,7 @@ def refresh() -> None:
     """Forget what was found, so that plugins installed since then are seen."""
     for forget in _forgetting:
         forget()
+    distributions.forget()
     _scan.cache_clear()
     _imported.cache_clear()
 
@@ -243,17 +250,11 @@ def unknown_names() -> list[Reason]:
     ]
 
 
-def normalised_name(name: str) -> str:
-    """A distribution's name as PEP 503 normalises it. (`packaging.utils` costs 25 ms to import.)"""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 @functools.cache
 def _imported(record: Record) -> Plugin:
     """Phase 1. `SystemExit` is caught too: a module that calls exit() must not end the program."""
-    point = metadata.EntryPoint(record.name, record.value, f"inference_core.{record.kind}")
     try:
-        return Plugin(record, point.load())
+        return Plugin(record, _object(record.value))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         message = (
             f"importing {record.value} of {record.origin} raised "
@@ -261,3 +262,15 @@ def _imported(record: Record) -> Plugin:
         )
         fix = f"INFERENCE_DISABLE={record.distribution}"
         return Plugin(record, None, Reason("error", message, fix))
+
+
+def _object(reference: str) -> Any:
+    """The object that "package.module:attribute" stands for."""
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise ValueError(f"{reference!r} is no reference to an object, such as package.module")
+    module, attributes = match.groups()
+    value: Any = importlib.import_module(module)
+    for attribute in filter(None, (attributes or "").split(".")):
+        value = getattr(value, attribute)
+    return value

@@ -12,9 +12,11 @@ import os
 import shlex
 import shutil
 import sys
-from importlib import metadata
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from inference_core import distributions
 
 RANGE = ">=1!0.1,<1!1"
 EPOCH = "1!"
@@ -57,11 +59,13 @@ def pip_command() -> str:
 
 def foreign_cores() -> list[str]:
     """Versions of installed distributions called inference-core that aren't ours."""
+    from importlib import metadata  # not above: it takes a while, and is for reports
+
     found = metadata.distributions(name="inference-core")
     return sorted({v for v in map(_version, found) if not v.startswith(EPOCH)})
 
 
-def _version(distribution: metadata.Distribution) -> str:
+def _version(distribution: Any) -> str:
     try:
         return str(distribution.version or "of unknown version")
     except Exception:  # noqa: BLE001 - what an interrupted uninstallation leaves may raise anything
@@ -80,9 +84,10 @@ def _origin() -> Path | None:
     import json  # not above: it is for who is told what to install, not for every start
 
     try:
-        text = metadata.distribution("inference-core").read_text("direct_url.json")
+        core = distributions.find("inference-core")
+        text = core.read_text("direct_url.json") if core else None
         url = urlsplit(json.loads(text or "{}").get("url", ""))
-    except (metadata.PackageNotFoundError, ValueError):
+    except ValueError:
         return None
     if url.scheme != "file":
         return None

@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
-from inference_core.discovery import normalised_name
+from inference_core.distributions import normalised_name
 from inference_core.install import install_command
 from inference_core.verdict import Reason
 

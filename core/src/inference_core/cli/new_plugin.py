@@ -18,7 +18,7 @@ from pathlib import Path
 
 from inference_core import catalog, discovery
 from inference_core.cli.output import print_json
-from inference_core.discovery import normalised_name
+from inference_core.distributions import normalised_name
 from inference_core.errors import InvalidArgument
 from inference_core.install import install_command, pip_command, quoted
 from inference_core.tables import printable

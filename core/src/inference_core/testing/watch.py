@@ -1,8 +1,8 @@
 """Watches what a piece of code does to its process: modules, files, threads, processes, variables.
 
-Python's audit events tell (PEP 578), and a comparison of before and after where there is none. An audit
-hook can't be removed, so this is for the kit's own child processes. Standard library only: what it loads
-must not look like what a plugin loads.
+Python's audit events tell (PEP 578), and a comparison of before and after where there is none. An
+audit hook can't be removed, so this is for the kit's own child processes. Standard library only: what
+it loads must not look like what a plugin loads.
 """
 
 from __future__ import annotations
