@@ -145,6 +145,8 @@ class Console:
     def _ended(self, command: list[str], fails: bool = False) -> str:
         # Each line is a process of its own, and torch takes seconds to load.
         variables = {"INFERENCE_PREFERENCE": "onnx", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        # A pytest in a pytest clears up the older folders of both, unless it has a place of its own.
+        variables["PYTEST_DEBUG_TEMPROOT"] = str(self.site)
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -301,12 +303,29 @@ def test_the_manifest_page_explains_every_key():
 
 def test_the_command_line_page_names_every_option():
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    for command in ("demo", "predict", "explain", "doctor", "backends"):
+    for command in ("demo", "predict", "explain", "doctor", "backends", "new-plugin"):
         done = subprocess.run(
             [INFER, command, "--help"], capture_output=True, text=True, check=True
         )
         for option in re.findall(r"--[a-z-]+", done.stdout):
             assert option in page or option == "--help", f"{command} {option} isn't in the page"
+
+
+def test_every_page_is_in_the_menu_of_the_site_and_every_entry_is_a_page():
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"[\w/-]+\.md$", settings.partition("\nnav:\n")[2], re.MULTILINE)
+    docs = ROOT / "docs"
+    assert sorted(listed) == sorted(
+        path.relative_to(docs).as_posix() for path in docs.rglob("*.md")
+    )
+
+
+def test_pages_of_the_site_link_to_nothing_outside_of_it():
+    # Such a link works in the repository and leads nowhere on the site.
+    docs = ROOT / "docs"
+    for page in docs.rglob("*.md"):
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).resolve().is_relative_to(docs), f"{page}: {link}"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,13 @@ from pathlib import Path
 import pytest
 from inference_core import environment, errors, hookspecs, package, processor, session, verdict
 from inference_core.hookspecs import HOOKS
+from inference_core.testing import BackendConformance, Sample
+from inference_core.testing.answer_checks import AnswerChecks
+from inference_core.testing.import_checks import ImportChecks
+from inference_core.testing.lifetime_checks import LifetimeChecks
+from inference_core.testing.option_checks import OptionChecks
+from inference_core.testing.packaging_checks import PackagingChecks
+from inference_core.testing.verdict_checks import VerdictChecks
 from inference_core.verdict import CODES
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +89,11 @@ def described(cls: type) -> set[str]:
     return {"is", *attributes(cls)}
 
 
+def checks(cls: type) -> set[str]:
+    """The tests of one class of the conformance kit."""
+    return {f"`{name}`" for name in vars(cls) if name.startswith("test_")}
+
+
 CLASSES = (
     package.Artifact, package.Request, environment.Environment, environment.Cpu, environment.Gpu,
     session.Session, session.TensorSpec, verdict.Verdict, verdict.BackendReport, verdict.Reason,
@@ -131,7 +143,18 @@ READERS_PAGE: dict[str, set[str]] = {
     },
     "What core asks of a source": {"called", "answer", "missing", "mistakes", "environment"},
 }  # fmt: skip
+KIT_PAGE: dict[str, set[str]] = {
+    "What you supply": {"`backend`", "`make_sample(folder)`"},
+    "Sample": described(Sample),
+    "Packaging": checks(PackagingChecks),
+    "Imports and probes": checks(ImportChecks),
+    "Verdicts": checks(VerdictChecks),
+    "Answers": checks(AnswerChecks),
+    "Options": checks(OptionChecks),
+    "Lifetime": checks(LifetimeChecks),
+}
 PAGES = {
+    AUTHORS / "conformance-kit.md": KIT_PAGE,
     AUTHORS / "hooks.md": HOOKS_PAGE,
     AUTHORS / "processors.md": PROCESSORS_PAGE,
     AUTHORS / "readers-and-sources.md": READERS_PAGE,
@@ -245,6 +268,11 @@ def test_whatever_is_added_to_the_code_has_to_be_explained():
     for heading in (*HOOKS, *(cls.__name__ for cls in CLASSES), "Reason codes", "Errors"):
         more = {**HOOKS_PAGE, heading: {*HOOKS_PAGE[heading], "`newcomer`"}}
         assert problems(text, more) == [f"{heading}: `newcomer` is missing"]
+
+
+def test_every_check_of_the_kit_has_its_table():
+    documented = {name.strip("`") for names in KIT_PAGE.values() for name in names}
+    assert {name for name in dir(BackendConformance) if name.startswith("test_")} <= documented
 
 
 def test_the_table_says_never_of_no_code_that_is_given():
