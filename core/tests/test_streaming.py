@@ -1,30 +1,73 @@
-"""`Model.stream` and the pipeline below it: order, errors in their place, laziness, early ends."""
+"""`Model.stream` and the pipeline below it: order, errors in place, laziness, early ends, batches."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from inference_core import AutoModel, InvalidArgument, InvalidInput
 from inference_core.streaming import pipelined
 
 
-def test_results_come_in_the_order_of_their_inputs():
-    doubled = pipelined(range(100), lambda x: x + 1, lambda x: x * 2)
-    assert list(doubled) == [(i, (i + 1) * 2) for i in range(100)]
+def each(function):
+    """A stage that does the same to each of a batch."""
+    return lambda batch: [function(value) for value in batch]
+
+
+def threads():
+    return {t for t in threading.enumerate() if t.name.startswith("inference-stream")}
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    before = threads()
+    yield
+    assert threads() <= before
+
+
+@given(
+    inputs=st.lists(st.integers(0, 9), max_size=30),
+    batch=st.integers(1, 5),
+    stages=st.integers(1, 4),
+    naps=st.lists(st.sampled_from([0, 0, 0.0005]), min_size=1, max_size=7),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_stages_give_what_a_loop_gives_in_its_order_up_to_its_first_error(
+    inputs, batch, stages, naps
+):
+    def step(value):
+        time.sleep(naps[value % len(naps)])
+        return value + 100 // (value % 100 - 7)  # 7, and what becomes 7 in between, is an error
+
+    def straight():
+        for value in inputs:
+            result = value
+            for _ in range(stages):
+                result = step(result)
+            yield value, result
+
+    expected, found = [], []
+    for pairs, into in (
+        (straight(), expected),
+        (pipelined(iter(inputs), [each(step)] * stages, batch), found),
+    ):
+        try:
+            into.extend([None])
+            for pair in pairs:
+                into.append(pair)
+        except ZeroDivisionError:
+            into.append("error")
+    assert found == expected
 
 
 def test_no_input_gives_no_result():
-    assert list(pipelined([], str)) == []
-
-
-def test_an_error_comes_in_the_place_of_its_input():
-    seen = []
-    with pytest.raises(ZeroDivisionError):  # noqa: PT012
-        for value, _ in pipelined([1, 2, 0, 3], lambda x: 1 / x):
-            seen.append(value)
-    assert seen == [1, 2]
+    assert list(pipelined([], [each(str)])) == []
 
 
 def test_an_error_of_the_inputs_themselves_comes_after_those_before_it():
@@ -35,13 +78,45 @@ def test_an_error_of_the_inputs_themselves_comes_after_those_before_it():
 
     seen = []
     with pytest.raises(OSError, match="camera"):  # noqa: PT012
-        for value, _ in pipelined(inputs(), str):
+        for value, _ in pipelined(inputs(), [each(str)]):
             seen.append(value)
     assert seen == [1, 2]
 
 
-def test_only_a_few_inputs_are_read_ahead():
-    read = 0
+def test_a_batch_that_fails_though_each_of_it_passes_alone_is_an_error():
+    def stage(batch):
+        if len(batch) > 1:
+            raise MemoryError("too many at once")
+        return batch
+
+    gate = threading.Event()
+
+    def inputs():
+        yield 1
+        gate.wait(10)
+        yield from (2, 3)
+
+    seen = []
+    with pytest.raises(MemoryError):  # noqa: PT012
+        for value, _ in pipelined(inputs(), [stage, held(gate, until=3)], batch=2):
+            seen.append(value)
+    assert seen == [1]
+
+
+def held(gate, until):
+    """A stage that holds up the first that comes until `until` inputs can have been read."""
+
+    def stage(batch):
+        gate.set()
+        time.sleep(0.05 * until)
+        return batch
+
+    return stage
+
+
+@pytest.mark.parametrize(("stages", "batch"), [(1, 1), (3, 1), (3, 4)])
+def test_so_many_inputs_are_read_ahead_and_not_one_more(stages, batch):
+    read, limit = 0, (stages + 2) * batch - 1
 
     def endless():
         nonlocal read
@@ -49,40 +124,117 @@ def test_only_a_few_inputs_are_read_ahead():
             read += 1
             yield read
 
-    stream = pipelined(endless(), str)
+    stream = pipelined(endless(), [each(int)] * stages, batch)
     assert read == 0
-    for taken in range(1, 20):
-        assert next(stream) == (taken, str(taken))
-        assert read <= taken + 5
+    most = 0
+    for taken in range(1, 30):
+        assert next(stream) == (taken, taken)
+        time.sleep(0.002)  # whoever may read on does it now
+        most = max(most, read - taken)
     stream.close()
+    assert most <= limit
+    assert most >= stages  # it does read ahead: one for each stage
 
 
-def test_an_early_end_stops_reading_and_leaves_no_thread():
-    before = threading.active_count()
-    stream = pipelined(iter(range(1000)), str)
+def test_an_early_end_stops_reading_closes_the_source_and_leaves_no_thread():
+    ended = []
+
+    def inputs():
+        try:
+            yield from range(1000)
+        finally:
+            ended.append(threading.current_thread().name)
+
+    stream = pipelined(inputs(), [each(str)])
     next(stream)
     stream.close()
-    assert threading.active_count() == before
+    assert ended == ["inference-stream-read"]
+    assert threads() == set()
     assert list(stream) == []
+
+
+def test_leaving_the_loop_is_enough():
+    ended = threading.Event()
+
+    def inputs():
+        try:
+            yield from range(1000)
+        finally:
+            ended.set()
+
+    for _ in pipelined(inputs(), [each(str)]):
+        break
+    assert ended.wait(10)
+
+
+def test_a_source_that_fails_to_close_says_so():
+    def inputs():
+        try:
+            yield from range(1000)
+        finally:
+            raise OSError("the camera hangs")
+
+    stream = pipelined(inputs(), [each(str)])
+    next(stream)
+    with pytest.raises(OSError, match="hangs"):
+        stream.close()
 
 
 def test_stages_overlap():
     # Each stage waits for the other to be at work: only a pipeline gets past it.
     first, second = threading.Event(), threading.Event()
 
-    def a(value):
-        if value == 1:
+    def a(batch):
+        if batch == [1]:
             first.set()
             assert second.wait(10)
-        return value
+        return batch
 
-    def b(value):
-        if value == 0:
+    def b(batch):
+        if batch == [0]:
             second.set()
             assert first.wait(10)
-        return value
+        return batch
 
-    assert [value for value, _ in pipelined(range(3), a, b)] == [0, 1, 2]
+    assert [value for value, _ in pipelined(range(3), [a, b])] == [0, 1, 2]
+
+
+def test_what_waits_is_taken_together_and_what_does_not_is_not_waited_for():
+    sizes, working, go = [], threading.Event(), threading.Event()
+
+    def first(batch):
+        sizes.append(len(batch))
+        return batch
+
+    def slow(batch):
+        working.set()
+        assert go.wait(10)
+        return batch
+
+    def inputs():
+        yield 0  # goes alone, although there could be four
+        assert working.wait(10)
+        yield from range(1, 9)
+
+    stream = pipelined(inputs(), [first, slow], batch=4)
+    threading.Timer(0.1, go.set).start()
+    assert [value for value, _ in stream] == list(range(9))
+    assert sizes[0] == 1
+    assert max(sizes) > 1
+    assert all(size <= 4 for size in sizes)
+
+
+def test_a_program_may_end_with_a_stream_left_open():
+    program = """
+import itertools
+from inference_core.streaming import pipelined
+stream = pipelined(itertools.count(), [list])
+print(next(stream))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "(0, 0)\n", "")
 
 
 def test_a_model_streams_a_generator(linear):
@@ -90,21 +242,48 @@ def test_a_model_streams_a_generator(linear):
         rows = ((i, 0) for i in range(20))
         pairs = list(model.stream(rows, scale=2))
         assert pairs == [((i, 0), [20.0 + 2 * i, 40.0 + 6 * i]) for i in range(20)]
+        assert set(linear.sessions[-1].batches) == {1}
+
+
+def test_a_model_streams_in_batches_where_it_was_told_so(linear):
+    package = linear.package(graph={"delay": 0.01})
+    with AutoModel.from_pretrained(package, batch_size=3) as model:
+        results = [result for _, result in model.stream((i, 0) for i in range(20))]
+        assert results == [[10.0 + i, 20.0 + 3 * i] for i in range(20)]
+        batches = linear.sessions[-1].batches
+        assert sum(batches) == 20
+        assert max(batches) == 3
 
 
 def test_a_bad_input_in_a_stream_is_an_error_after_the_good_ones(linear):
-    good = []
-    with AutoModel.from_pretrained(linear.package()) as model:
-        with pytest.raises(InvalidInput, match="a row is 2 numbers"):  # noqa: PT012
-            for _, result in model.stream([(0, 0), (1, 2, 3), (1, 1)]):
-                good.append(result)
-        assert good == [[10.0, 20.0]]
-        assert model((0, 0)) == [10.0, 20.0]
+    for batch_size in (None, 3):
+        good = []
+        with AutoModel.from_pretrained(linear.package(), batch_size=batch_size) as model:
+            with pytest.raises(InvalidInput, match="a row is 2 numbers"):  # noqa: PT012
+                for _, result in model.stream([(0, 0), (1, 1), (1, 2, 3), (1, 1)]):
+                    good.append(result)
+            assert good == [[10.0, 20.0], [13.0, 27.0]]
+            assert model((0, 0)) == [10.0, 20.0]
 
 
 def test_a_stream_pads_for_a_static_batch(linear):
     with AutoModel.from_pretrained(linear.package(graph={"batch": 3})) as model:
         assert [result for _, result in model.stream([(0, 0), (1, 1)])] == [[10, 20], [13, 27]]
+
+
+def test_the_stages_one_by_one_are_what_predict_does(linear):
+    rows = [(0, 0), (1, 1)]
+    with AutoModel.from_pretrained(linear.package()) as model:
+        stages = model.stages(scale=3)
+        assert list(stages) == ["preprocess", "run", "postprocess"]
+        value = rows
+        for stage in stages.values():
+            value = stage(value)
+        assert value == model(rows, scale=3)
+        with pytest.raises(InvalidArgument, match="did you mean 'scale'"):
+            model.stages(scael=3)
+    with AutoModel.from_pretrained(linear.file()) as plain:
+        assert list(plain.stages()) == ["run"]
 
 
 @pytest.mark.parametrize("single", ["photo.jpg", b"bytes", Path("photo.jpg"), {"x": 1}, 5, None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from inference_core.arguments import build_options
@@ -12,9 +12,9 @@ from inference_core.errors import (
     InvalidArgument,
     InvalidInput,
     InvalidModel,
-    PluginError,
 )
 from inference_core.loaded_part import LoadedPart
+from inference_core.loaded_processor import LoadedProcessor
 from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import MultiPartProcessor, Processor
 from inference_core.resolution import Resolution
@@ -49,9 +49,11 @@ class Model:
         self.artifact = artifact
         self.package: ModelPackage = resolution.package
         self._parts = parts
-        self._processor: Any = processor
-        self._multi_part = hasattr(processor, "run")
-        if processor is not None and not self._multi_part and len(parts) > 1:
+        self._processor: LoadedProcessor | None = None
+        if processor is not None:
+            assert self.package.processor is not None
+            self._processor = LoadedProcessor(self.package.processor.name, processor)
+        if self._processor and not self._processor.multi_part and len(parts) > 1:
             raise InvalidModel(
                 f"{self.package.name} has the parts {', '.join(parts)}, and its processor handles "
                 "models with one part; name another processor in its model.json"
@@ -66,7 +68,8 @@ class Model:
         self._defaults = self._built_options({}) if self._option_class is not None else None
         self._single = next(iter(parts.values())) if len(parts) == 1 else None
         self.device: str = next(iter(parts.values())).session.device
-        self._batch = self._batch_limit(batch_size)
+        self._batch = self._batch_limit(batch_size or DEFAULT_BATCH)
+        self._stream_batch = self._batch_limit(batch_size or 1)
 
     @property
     def task(self) -> str | None:
@@ -79,7 +82,7 @@ class Model:
     def _declared_options(self) -> type[Any] | None:
         """The dataclass of the per-call options: the processor's, or the task session's."""
         if self._processor is not None:
-            return self._processor.OPTIONS  # type: ignore[no-any-return]
+            return self._processor.options
         return getattr(next(iter(self._parts.values())).session, "call_options", None)
 
     @property
@@ -151,11 +154,15 @@ class Model:
     def stream(self, inputs: Iterable[Any], /, **options: Any) -> Iterator[tuple[Any, Any]]:
         """Run the model on inputs as they come; yields (input, result) in order.
 
-        Reading the next inputs, preprocessing, running and postprocessing overlap. Closing the
-        iterator, or leaving its loop, stops them.
+        Reading the next inputs, preprocessing, running and postprocessing overlap. A few inputs are
+        read ahead, never more. With `from_pretrained(batch_size=N)` up to N inputs that are already
+        waiting go through the graph at once; without it each goes at once and alone, which gives
+        the earliest result. Closing the iterator, or leaving its loop, stops all, and closes `inputs`
+        if it is a generator.
 
         Raises:
             InvalidArgument: at once, for an option that doesn't exist or a wrong value.
+            InferenceError: in the place of the input that it concerns, as `predict` raises it.
         """
         # A numpy or PIL picture is iterable, or claims an array interface, and is one input.
         single = isinstance(inputs, (str, bytes, bytearray, memoryview, os.PathLike, Mapping))
@@ -166,17 +173,35 @@ class Model:
             )
         from inference_core.streaming import pipelined
 
-        if self._processor is not None and not self._multi_part:
-            typed, part = self._options(options), self._part(None)
-            return pipelined(
-                inputs,
-                lambda value: self._prepared([value], typed),
-                lambda prepared: (part.run_batch(prepared[0], 1), prepared[1]),
-                lambda ran: self._finished(ran[0], ran[1], typed, 1)[0],
-            )
-        if self._option_class is not None:
-            self._options(options)
-        return pipelined(inputs, lambda value: self.predict(value, **options))
+        # Without a processor they go through one by one anyway.
+        batch = self._stream_batch if self._processor is not None else 1
+        return pipelined(inputs, self.stages(**options).values(), batch)
+
+    def stages(self, **options: Any) -> dict[str, Callable[[Any], Any]]:
+        """The steps of `predict` by name and in order, to call (and time) one by one.
+
+        Each takes what the one before it returned, the first a list of inputs; the last returns the
+        list of their results. The list goes through the graph as one batch.
+
+        Returns:
+            "preprocess", "run" and "postprocess"; only "run" for models without a processor or with
+            several parts.
+
+        Raises:
+            InvalidArgument: an option that doesn't exist, or a wrong value.
+        """
+        typed = self._options(options) if self._option_class is not None else None
+        processor = self._processor
+        if processor is None:
+            return {"run": lambda batch: [self.predict(each, **options) for each in batch]}
+        if processor.multi_part:
+            return {"run": lambda batch: self._results(batch, typed)}
+        part = self._part(None)
+        return {
+            "preprocess": lambda batch: (*processor.preprocess(batch, typed), len(batch)),
+            "run": lambda ready: (part.run_batch(ready[0], ready[2]), ready[1], ready[2]),
+            "postprocess": lambda ran: processor.postprocess(ran[0], ran[1], typed, ran[2]),
+        }
 
     def encode(self, value: Any, /, **options: Any) -> Any:
         """The reusable part of the work on one input (an image's embedding), as a handle that
@@ -185,9 +210,9 @@ class Model:
         Raises:
             InvalidArgument: this model has no such part.
         """
-        if not hasattr(self._processor, "encode"):
+        if self._processor is None or not self._processor.encodes:
             raise InvalidArgument(f"{self.package.name} has no reusable encoding")
-        return self._step("encode", value, self._options(options), self._runs())
+        return self._processor.encode(value, self._options(options), self._runs())
 
     def close(self) -> None:
         """Wait for calls in flight and free everything. Calling it again does nothing."""
@@ -213,44 +238,13 @@ class Model:
         return f"<Model {self.package.name}: {task}, {self.artifact} on {self.backend} ({self.device})>"
 
     def _results(self, batch: list[Any], typed: Any) -> Any:
-        if self._multi_part:
-            results = self._step("run", batch, typed, self._runs())
-            return self._counted("run", results, len(batch))
-        feeds, context = self._prepared(batch, typed)
+        processor = self._processor
+        assert processor is not None
+        if processor.multi_part:
+            return processor.run(batch, typed, self._runs())
+        feeds, context = processor.preprocess(batch, typed)
         outputs = self._part(None).run_batch(feeds, len(batch))
-        return self._finished(outputs, context, typed, len(batch))
-
-    def _prepared(self, batch: list[Any], typed: Any) -> tuple[Mapping[str, Any], Any]:
-        prepared = self._step("preprocess", batch, typed)
-        if not isinstance(prepared, tuple) or len(prepared) != 2:
-            raise self._mistake("preprocess returned no pair of tensors and context")
-        return prepared
-
-    def _finished(self, outputs: Mapping[str, Any], context: Any, typed: Any, count: int) -> Any:
-        results = self._step("postprocess", outputs, context, typed)
-        return self._counted("postprocess", results, count)
-
-    def _counted(self, step: str, results: Any, count: int) -> Any:
-        if not isinstance(results, Sequence) or len(results) != count:
-            found = len(results) if isinstance(results, Sized) else type(results).__name__
-            raise self._mistake(f"{step} returned {found} results for {count} inputs")
-        return results
-
-    def _mistake(self, what: str) -> PluginError:
-        cls = type(self._processor)
-        assert self.package.processor is not None
-        return PluginError(
-            f"processor {self.package.processor.name!r} ({cls.__module__}.{cls.__qualname__}): {what}"
-        )
-
-    def _step(self, name: str, *arguments: Any) -> Any:
-        """One of the processor's functions; what it raises by mistake becomes a `PluginError`."""
-        try:
-            return getattr(self._processor, name)(*arguments)
-        except InferenceError:
-            raise
-        except (Exception, SystemExit) as error:  # a plugin may raise anything
-            raise self._mistake(f"{name} raised {type(error).__name__}: {error}") from error
+        return processor.postprocess(outputs, context, typed, len(batch))
 
     def _without_processor(self, inputs: Any, options: Mapping[str, Any]) -> Any:
         part = self._part(None)
@@ -298,8 +292,8 @@ class Model:
         which = "say which one" if role is None else f"part={role!r} is none of them"
         raise InvalidArgument(f"{self.package.name} has {len(self._parts)} parts: {which}, {roles}")
 
-    def _batch_limit(self, batch_size: int | None) -> int:
-        """How many inputs of a list go through the graph at once."""
+    def _batch_limit(self, wanted: int) -> int:
+        """How many inputs go through the graph at once, which may fix that or bound it."""
         smallest = [part.batch[0] for part in self._parts.values()]
         largest = [part.batch[1] for part in self._parts.values() if part.batch[1]]
-        return min([max([batch_size or DEFAULT_BATCH, *smallest]), *largest])
+        return min([max([wanted, *smallest]), *largest])

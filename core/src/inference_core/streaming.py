@@ -1,51 +1,199 @@
-"""A pipeline of stages on one thread each, in order, with bounded room between them."""
+"""A pipeline: reading and each stage on a thread of its own, in order, with little room between them.
+
+A thread begins with something only when what it made last has been taken, so one slow stage holds up
+those before it and nothing piles up. The first stage takes all inputs that are waiting by then, up to
+a batch: where a later stage is the slowest they are many, where reading is it is always one, and none
+is ever waited for.
+"""
 
 from __future__ import annotations
 
+import atexit
+import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-# Inputs under way at once. More would only hold more memory: each stage works on one at a time.
-_DEPTH = 4
-_END = object()
+Stage = Callable[[Any], Any]
+
+# Seconds to wait at the end of the program for a thread, which may read a camera that is gone.
+_PATIENCE = 5.0
 
 
-def pipelined(inputs: Iterable[Any], *stages: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
-    """(input, last stage's result) for each input, in order.
+def pipelined(
+    inputs: Iterable[Any], stages: Iterable[Stage], batch: int = 1
+) -> Iterator[tuple[Any, Any]]:
+    """(input, result) for each input, in order.
 
-    Reading `inputs` is a stage of its own. An exception of a stage is raised at the place of its
-    input; closing the iterator stops reading and waits for the stages to finish what they are at.
+    Not more than `(number of stages + 2) * batch - 1` inputs are read ahead of those handed out.
+    Closing the iterator, or leaving its loop, stops reading, waits for the stages to finish what they
+    are at, and closes the iterator of `inputs` if that can be closed.
+
+    Args:
+        inputs: read by a thread of its own, not before the first result is asked for.
+        stages: each is called with what the one before it returned, the first with a list of inputs;
+            the last returns the list of their results.
+        batch: how many inputs the first stage may be called with.
+
+    Raises:
+        Exception: what a stage raised, in the place of the input that was the cause (its batch is
+            repeated one by one to find it), or what reading `inputs` raised.
     """
-    iterator = iter(inputs)
-    threads = [ThreadPoolExecutor(1, f"inference-stream-{i}") for i in range(len(stages) + 1)]
-    waiting: deque[tuple[Future[Any], Future[Any]]] = deque()
-
-    def submit() -> None:
-        read = future = threads[0].submit(next, iterator, _END)
-        for thread, stage in zip(threads[1:], stages, strict=True):
-            future = thread.submit(_step, stage, future)
-        waiting.append((read, future))
-
+    pipeline = _Pipeline(inputs, tuple(stages), batch)
     try:
-        for _ in range(_DEPTH):
-            submit()
-        while True:
-            read, result = waiting.popleft()
-            value = read.result()
-            if value is _END:
-                return
-            outcome = result.result()
-            submit()
-            yield value, outcome
+        yield from pipeline.results()
     finally:
-        for thread in threads:
-            thread.shutdown(wait=False, cancel_futures=True)
-        for thread in threads:
-            thread.shutdown(wait=True)
+        pipeline.close()
 
 
-def _step(stage: Callable[[Any], Any], before: Future[Any]) -> Any:
-    value = before.result()
-    return _END if value is _END else stage(value)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Some inputs and what the stages have made of them so far; without inputs, the end of them."""
+
+    inputs: tuple[Any, ...] = ()
+    value: Any = None
+    error: BaseException | None = None
+
+
+class _Pipeline:
+    def __init__(self, inputs: Iterable[Any], stages: tuple[Stage, ...], batch: int) -> None:
+        self._inputs = iter(inputs)
+        self._stages = stages
+        self._batch = batch
+        # What waits for each stage, and at last for the caller.
+        self._waiting: list[deque[_Work]] = [deque() for _ in range(len(stages) + 1)]
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._closing_error: BaseException | None = None
+        self._threads = [threading.Thread(target=self._read, name="inference-stream-read")]
+        for index in range(len(stages)):
+            name = f"inference-stream-{index}"
+            self._threads.append(threading.Thread(target=self._run, args=(index,), name=name))
+        for thread in self._threads:
+            thread.daemon = True  # else a stream left open would keep the program from ending
+            thread.start()
+        _open.add(self)
+
+    def results(self) -> Iterator[tuple[Any, Any]]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._waiting[-1])
+                if self._stopped:
+                    return
+                work = self._pop(len(self._stages))
+            if work.error is not None:
+                raise work.error
+            if not work.inputs:
+                return
+            yield from zip(work.inputs, work.value, strict=True)
+
+    def close(self, patience: float | None = None) -> None:
+        """Stop the threads and wait for them, at most `patience` seconds for each."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread is not threading.current_thread():  # which may be collecting garbage
+                thread.join(patience)
+        _open.discard(self)
+        error, self._closing_error = self._closing_error, None
+        if error is not None:
+            raise error
+
+    def _read(self) -> None:
+        try:
+            while self._wait(lambda: len(self._waiting[0]) < self._batch):
+                work = self._next()
+                self._put(0, [work])
+                if not work.inputs:
+                    return
+        finally:
+            self._close_inputs()
+
+    def _next(self) -> _Work:
+        try:
+            value = next(self._inputs)
+        except StopIteration:
+            return _Work()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again in its place
+            return _Work(error=error)
+        return _Work((value,), [value])
+
+    def _close_inputs(self) -> None:
+        """A generator can only be closed here, in the thread that runs it."""
+        try:
+            if hasattr(self._inputs, "close"):
+                self._inputs.close()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again in its place
+            self._closing_error = error
+
+    def _run(self, index: int) -> None:
+        waiting, following = self._waiting[index], self._waiting[index + 1]
+        while self._wait(lambda: waiting and not following):
+            work = self._take(index)
+            self._put(index + 1, self._advanced(index, work))
+            if not work.inputs:
+                return
+
+    def _take(self, index: int) -> _Work:
+        with self._changed:
+            work = self._pop(index)
+            if index:
+                return work
+            inputs, waiting = list(work.inputs), self._waiting[0]
+            while inputs and waiting and waiting[0].inputs and len(inputs) < self._batch:
+                inputs += self._pop(0).inputs
+            return _Work(tuple(inputs), inputs, work.error)
+
+    def _advanced(self, index: int, work: _Work) -> list[_Work]:
+        if work.error is not None or not work.inputs:
+            return [work]
+        advanced = _called(self._stages[index], work)
+        if advanced.error is None or len(work.inputs) == 1:
+            return [advanced]
+        # Each alone tells which of them it was, and those before it get their results.
+        alone = []
+        for value in work.inputs:
+            single = _Work((value,), [value])
+            for stage in self._stages[: index + 1]:
+                single = _called(stage, single)
+            alone.append(single)
+            if single.error is not None:
+                return alone
+        return [advanced]  # no single one: it fails as a batch
+
+    def _wait(self, ready: Callable[[], Any]) -> bool:
+        """Wait until it is so, True, or until the pipeline is stopped, False."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or ready())
+            return not self._stopped
+
+    def _pop(self, index: int) -> _Work:
+        self._changed.notify_all()
+        return self._waiting[index].popleft()
+
+    def _put(self, index: int, works: list[_Work]) -> None:
+        with self._changed:
+            self._waiting[index].extend(works)
+            self._changed.notify_all()
+
+
+def _called(stage: Stage, work: _Work) -> _Work:
+    if work.error is not None:
+        return work
+    try:
+        return _Work(work.inputs, stage(work.value))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again in its place
+        return _Work(work.inputs, error=error)
+
+
+_open: weakref.WeakSet[_Pipeline] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Before Python ends, which would freeze threads in the middle of a framework's code."""
+    for pipeline in list(_open):
+        pipeline.close(_PATIENCE)
