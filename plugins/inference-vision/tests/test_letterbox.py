@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,11 +11,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from inference_core.errors import InvalidModel
-from inference_vision.centre_crop import CentreCrop
+from inference_core.package import ModelPackage, ProcessorSpec
+from inference_core.session import TensorSpec
 from inference_vision.image import Image, read_image
-from inference_vision.letterbox import Letterbox, Placement
-from inference_vision.planes import Normalisation
+from inference_vision.letterbox import Placement
+from inference_vision.picture_input import PictureInput
+from inference_vision.settings import PICTURE_SETTINGS, Settings
 from PIL import Image as Pillow
+
+
+def picture_input(height, width, dtype="float32", **stated):
+    """A `PictureInput` of a graph with that input, with the settings given."""
+    spec = TensorSpec("images", dtype, (None, 3, height, width))
+    package = ModelPackage("made", Path("made"), (), processor=ProcessorSpec("made", stated))
+    return PictureInput(package, Settings(package, PICTURE_SETTINGS), [spec])
 
 
 def plain_letterbox(pixels, height, width):
@@ -33,13 +43,13 @@ def plain_letterbox(pixels, height, width):
 @pytest.mark.parametrize("size", [(640, 480), (480, 641), (320, 320), (33, 77), (2000, 50), (7, 5)])
 def test_the_tensor_is_the_documented_one(size):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    tensor, _ = Letterbox(256, 320, "float32", "letterbox")([Image(pixels, "bgr", "")])
+    tensor, _ = picture_input(256, 320)([Image(pixels, "bgr", "")])
     assert tensor.flags.c_contiguous
     np.testing.assert_allclose(tensor[0], plain_letterbox(pixels, 256, 320), atol=1e-6)
 
 
 def test_channel_orders_give_the_same_tensor(picture):
-    box = Letterbox(64, 64, "float32", "letterbox")
+    box = picture_input(64, 64)
     as_rgb, _ = box([Image(picture, "rgb", "")])
     as_bgr, _ = box([Image(np.ascontiguousarray(picture[..., ::-1]), "bgr", "")])
     np.testing.assert_array_equal(as_rgb, as_bgr)
@@ -48,8 +58,8 @@ def test_channel_orders_give_the_same_tensor(picture):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 1e-3), ("uint8", 0)])
 def test_other_dtypes_hold_the_same_picture(picture, dtype, tolerance):
     image = Image(picture, "rgb", "")
-    exact, _ = Letterbox(64, 96, "float32", "letterbox")([image])
-    tensor, _ = Letterbox(64, 96, dtype, "letterbox")([image])
+    exact, _ = picture_input(64, 96)([image])
+    tensor, _ = picture_input(64, 96, dtype)([image])
     assert tensor.dtype == dtype
     scaled = tensor.astype(np.float32) / (255 if dtype == "uint8" else 1)
     np.testing.assert_allclose(scaled, exact, atol=tolerance + 1e-6)
@@ -57,7 +67,7 @@ def test_other_dtypes_hold_the_same_picture(picture, dtype, tolerance):
 
 def test_a_dtype_that_pixels_do_not_fit_is_refused():
     with pytest.raises(InvalidModel, match="int64"):
-        Letterbox(64, 64, "int64", "letterbox")
+        picture_input(64, 64, "int64")
 
 
 sizes = st.tuples(st.integers(1, 8000), st.integers(1, 8000))
@@ -86,9 +96,7 @@ def test_boxes_come_back_within_half_a_pixel(source, fit, data):
 def test_a_thin_or_tiny_picture_is_drawn_where_the_placement_says():
     for size in [(1, 1), (8000, 200), (8000, 1), (1, 8000), (3, 2)]:
         pixels = np.full((size[1], size[0], 3), 255, np.uint8)
-        tensor, (placement,) = Letterbox(320, 320, "float32", "letterbox")(
-            [Image(pixels, "bgr", "")]
-        )
+        tensor, (placement,) = picture_input(320, 320)([Image(pixels, "bgr", "")])
         white = (tensor[0, 0] == 1).nonzero()
         x1, y1 = placement.offset
         assert (white[1].min(), white[0].min()) == (x1, y1)
@@ -99,7 +107,7 @@ def test_a_thin_or_tiny_picture_is_drawn_where_the_placement_says():
 
 
 def test_eight_threads_do_not_mix_their_pictures():
-    box = Letterbox(96, 96, "float32", "letterbox")
+    box = picture_input(96, 96)
     rng = np.random.default_rng(0)
     images = [
         Image(rng.integers(0, 256, (int(h), int(w), 3), np.uint8), "bgr", "")
@@ -117,7 +125,7 @@ def test_eight_threads_do_not_mix_their_pictures():
 
 
 def test_a_tensor_is_not_overwritten_by_the_next(picture):
-    box = Letterbox(64, 64, "float32", "letterbox")
+    box = picture_input(64, 64)
     first, _ = box([Image(picture, "rgb", "")])
     copy = first.copy()
     box([Image(255 - picture, "rgb", "")])
@@ -135,18 +143,18 @@ def test_the_centre_crop_is_close_to_the_usual_one(size):
     )
     left, top = ((side - 224) / 2 for side in resized.size)
     expected = np.asarray(resized)[round(top) : round(top) + 224, round(left) : round(left) + 224]
-    crop = CentreCrop(224, 224, "float32", Normalisation(), None)
-    found = crop([read_image(pixels, "rgb")])[0].transpose(1, 2, 0) * 255
+    crop = picture_input(224, 224, resize="crop", interpolation="auto")
+    found = crop([read_image(pixels, "rgb")])[0][0].transpose(1, 2, 0) * 255
     assert np.abs(found - expected).mean() < 2
 
 
 def test_the_centre_crop_takes_the_middle_of_any_shape():
-    crop = CentreCrop(32, 48, "float32", Normalisation(), None)
+    crop = picture_input(32, 48, resize="crop", interpolation="auto")
     for width, height in [(1, 1), (8000, 1), (1, 8000), (8000, 200), (5, 5), (48, 32)]:
         pixels = np.zeros((height, width, 3), np.uint8)
         x, y, half = width // 2, height // 2, min(width, height) // 4
         pixels[max(0, y - half - 1) : y + half + 1, max(0, x - half - 1) : x + half + 1] = 255
-        tensor = crop([Image(pixels, "bgr", "")])
+        tensor, _ = crop([Image(pixels, "bgr", "")])
         assert tensor.shape == (1, 3, 32, 48)
         assert tensor[0, 0, 15:17, 23:25].max() > 0.9
         if half > 4:
@@ -154,7 +162,7 @@ def test_the_centre_crop_takes_the_middle_of_any_shape():
 
 
 def test_mean_and_std_are_applied_per_channel(picture):
-    crop = CentreCrop(60, 90, "float32", Normalisation.of((0.5, 0.4, 0.3), (0.2, 0.25, 0.5)), None)
-    found = crop([Image(picture, "rgb", "")])[0].transpose(1, 2, 0)
+    crop = picture_input(60, 90, resize="crop", mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.5])
+    found = crop([Image(picture, "rgb", "")])[0][0].transpose(1, 2, 0)
     expected = (picture / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.25, 0.5]
     np.testing.assert_allclose(found, expected, atol=1e-5)

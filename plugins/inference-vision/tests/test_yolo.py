@@ -334,7 +334,7 @@ def test_an_output_that_contradicts_the_graph_is_an_error(make):
         ({"imgsz": True}, "height, width"),
         ({"imgsz": 330}, 'set "imgsz": 320'),
         ({"stride": 0}, "above 0"),
-        ({"resize": "crop"}, "letterbox"),
+        ({"resize": "squash"}, "letterbox"),
         ({"layout": ["boxes-scores"]}, "one of"),
     ],
 )
@@ -356,8 +356,8 @@ def test_the_input_size_comes_from_the_graph_then_the_settings_then_640(make, pi
         size((1, 3, 256, 320), imgsz=640)
 
 
-@pytest.mark.parametrize("image", [(1, 1, 320, 320), (1, 320, 320, 3), (1, 3, 320)])
-def test_an_input_that_takes_no_rgb_planes_is_an_error(make, image):
+@pytest.mark.parametrize("image", [(1, 2, 320, 320), (1, 320, 320, 4), (1, 3, 320)])
+def test_an_input_that_takes_no_picture_is_an_error(make, image):
     with pytest.raises(InvalidModel, match="expected an input"):
         make(YoloProcessor, (None, 7, None), image=image)
 

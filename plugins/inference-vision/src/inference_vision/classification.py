@@ -6,7 +6,7 @@ in with the first instance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -15,19 +15,15 @@ from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
 from inference_vision import ultralytics
-from inference_vision.settings import Settings, image_input
+from inference_vision.settings import PICTURE_SETTINGS, Settings
 
 if TYPE_CHECKING:
     from inference_core.processor import Tensors
     from inference_core.results import Classification
     from inference_core.session import TensorSpec
-    from numpy.typing import NDArray
-
-    from inference_vision.image import Image
 
 TASK = "image-classification"
 
-INTERPOLATIONS = ("nearest", "linear", "cubic", "area")
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 
 
@@ -55,30 +51,25 @@ class ClassificationProcessor:
     """Image classification with graphs that give one score per class: (batch, classes).
 
     Settings (all optional, in the manifest under "processor"):
-        imgsz: N or [height, width], where the graph leaves its input size open; else 224.
-        resize: "crop" (the default: the shorter side to the input's size, the middle cut out),
-            "stretch" or "letterbox".
-        interpolation: "nearest", "linear", "cubic" or "area"; by default area for shrinking and
-            linear for enlarging.
-        mean, std: three numbers each, red first: (pixel / 255 - mean) / std; by default 0 and 1.
         activation: "softmax", "sigmoid" or "none"; by default softmax, except for outputs that are
             a distribution already (no negative number, a sum of 1).
+        those of `inference_vision.picture_input`; imgsz is 224 by default, resize "crop".
     """
 
     OPTIONS: ClassVar[type] = ClassificationOptions
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        known = ("imgsz", "resize", "interpolation", "mean", "std", "activation")
-        settings = Settings(package, known)
+        settings = Settings(package, ("activation", *PICTURE_SETTINGS))
         graph = parts["model"]
         self._labels = package.labels
         self._activation = settings.choice("activation", ACTIVATIONS)
         self._output = _score_output(package, graph.outputs)
-        spec, height, width = image_input(
-            package, graph.inputs, settings.size("imgsz"), default=(224, 224)
+
+        from inference_vision.picture_input import PictureInput
+
+        self._input = PictureInput(
+            package, settings, graph.inputs, size=(224, 224), resize="crop", interpolation="auto"
         )
-        self._input = spec.name
-        self._to_tensor = _fitter(package, settings, spec, height, width)
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
@@ -101,7 +92,8 @@ class ClassificationProcessor:
         from inference_vision.image import read_image
 
         images = [read_image(value, options.color_format) for value in inputs]
-        return {self._input: self._to_tensor(images)}, [image.size for image in images]
+        tensor, _ = self._input(images)
+        return {self._input.name: tensor}, [image.size for image in images]
 
     def postprocess(
         self, outputs: Tensors, context: list[tuple[int, int]], options: ClassificationOptions
@@ -154,37 +146,3 @@ def _score_output(package: ModelPackage, outputs: Sequence[TensorSpec]) -> str:
         f"{package.name}: expected exactly one output of the shape (batch, "
         f"{count or 'classes'}); the graph gives {shapes}"
     )
-
-
-def _fitter(
-    package: ModelPackage, settings: Settings, spec: TensorSpec, height: int, width: int
-) -> Callable[[Sequence[Image]], NDArray[Any]]:
-    """What makes the tensor of a batch of pictures."""
-    import cv2
-
-    from inference_vision.centre_crop import CentreCrop
-    from inference_vision.letterbox import Letterbox
-    from inference_vision.planes import Normalisation
-
-    mean, std = settings.rgb("mean"), settings.rgb("std")
-    if std and 0 in std:
-        raise InvalidModel(f"{package.name}: processor setting 'std' must not hold 0")
-    if spec.dtype == "uint8" and (mean or std):
-        raise InvalidModel(
-            f"{package.name}: the graph takes uint8 pixels, which 'mean' and 'std' can't apply to"
-        )
-    normalisation = Normalisation.of(mean or (0.0,) * 3, std or (1.0,) * 3)
-    name = settings.choice("interpolation", INTERPOLATIONS)
-    interpolation = getattr(cv2, f"INTER_{name.upper()}") if name else None
-    resize = settings.choice("resize", ("crop", "stretch", "letterbox")) or "crop"
-    if resize == "crop":
-        return CentreCrop(height, width, spec.dtype, normalisation, interpolation)
-    fit = Letterbox(
-        height,
-        width,
-        spec.dtype,
-        "stretch" if resize == "stretch" else "letterbox",
-        normalisation,
-        interpolation,
-    )
-    return lambda images: fit(images)[0]

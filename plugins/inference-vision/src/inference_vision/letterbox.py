@@ -1,29 +1,31 @@
-"""Fitting pictures into a detector's input, and its boxes back into the pictures.
+"""Where a picture lies in a model's input, and how coordinates of the input come back from there.
 
-Letterboxing keeps the aspect ratio and centres the picture on grey, with the rounding that
-Ultralytics models are trained and exported with: scale r = min(W/w, H/h), inner size (round(w r),
-round(h r)), left and top padding round(half - 0.1). "stretch" fills the input instead.
+Geometry only: `inference_vision.picture_input` draws what is computed here. The ways to fit a
+picture of w x h into an input of W x H:
+
+- letterbox: scale r = min(W/w, H/h), centred, the rest is padding. Rounding "nearest" is what
+  Ultralytics models are trained and exported with: inner size (round(w r), round(h r)), left and
+  top padding round(half - 0.1); rounding "down" cuts the fractions of all four.
+- fit: as letterbox, but in the top left corner.
+- stretch: the whole input, whatever that does to the aspect ratio.
+- crop: scale max(W/w, H/h), the middle cut out, as classifiers are evaluated.
+- unscaled: no resizing: the middle cut out, or centred on padding, for each axis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_vision.image import Image
-from inference_vision.planes import Normalisation, resize, tensor_dtype, write_planes
+from inference_vision.settings import Fit
 
-Fit = Literal["letterbox", "stretch"]
-
-GREY = 114
-"""Value of the padding, of 255."""
-
-NORMALISE_TO_1 = Normalisation()
+Rounding = Literal["nearest", "down"]
+Size = tuple[int, int]
+Region = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,90 +34,97 @@ class Placement:
 
     Attributes:
         source: size of the picture.
-        inner: size it was resized to, at least 1 x 1.
-        offset: left and top padding.
+        inner: size that its region was resized to, at least 1 x 1.
+        offset: where the region's left top corner lies in the input; negative where it is cut off.
+        region: (x1, y1, x2, y2), the part of the picture that was used; None for the whole.
     """
 
-    source: tuple[int, int]
-    inner: tuple[int, int]
+    source: Size
+    inner: Size
     offset: tuple[int, int]
+    region: Region | None = None
 
     @classmethod
-    def of(cls, source: tuple[int, int], canvas: tuple[int, int], fit: Fit) -> Placement:
-        """The placement of a picture of size `source` in an input of size `canvas`."""
-        if fit == "stretch":
-            return cls(source, canvas, (0, 0))
-        ratio = min(canvas[0] / source[0], canvas[1] / source[1])
-        width, height = (max(1, round(side * ratio)) for side in source)
-        left, top = (
-            round((whole - inner) / 2 - 0.1)
-            for whole, inner in zip(canvas, (width, height), strict=True)
-        )
-        return cls(source, (width, height), (left, top))
+    def of(
+        cls,
+        source: Size,
+        canvas: Size,
+        fit: Fit,
+        rounding: Rounding = "nearest",
+        region: Region | None = None,
+    ) -> Placement:
+        """The placement of (a region of) a picture of size `source` in an input of size `canvas`."""
+        left, top, right, bottom = region or (0, 0, *source)
+        x, y = _fitted((right - left, bottom - top), canvas, fit, rounding)
+        used = (left + x.start, top + y.start, left + x.stop, top + y.stop)
+        whole = used == (0, 0, *source)
+        return cls(source, (x.inner, y.inner), (x.offset, y.offset), None if whole else used)
+
+    @property
+    def area(self) -> Region:
+        """(x1, y1, x2, y2) in the picture of what was used of it."""
+        return self.region or (0, 0, *self.source)
 
     def to_source(self, xyxy: NDArray[Any]) -> NDArray[np.float32]:
-        """Boxes (N, 4) of the input as boxes of the picture, clipped to it.
+        """Boxes (N, 4) of the input as boxes of the picture, clipped to what was used of it."""
+        return self.points_to_source(xyxy.reshape(-1, 2, 2), clip=True).reshape(-1, 4)
+
+    def points_to_source(self, xy: NDArray[Any], clip: bool = False) -> NDArray[np.float32]:
+        """Points (…, 2) of the input as points of the picture.
 
         Each axis has the scale that it was really resized by, which for thin pictures differs from
-        r through the rounding of the inner size.
+        r through the rounding of the inner size. Unless `clip`, a point may lie outside of the
+        picture: the corner of an oriented box, or a keypoint that is out of sight.
         """
-        scale = np.divide(self.source, self.inner)
+        x1, y1, x2, y2 = self.area
+        used = (x2 - x1, y2 - y1)
         # float64: a finite float32 coordinate can't overflow it.
-        corners = (xyxy.reshape(-1, 2, 2).astype(np.float64) - self.offset) * scale
-        return np.clip(corners, 0, self.source).reshape(-1, 4).astype(np.float32)
+        points = (xy.astype(np.float64) - self.offset) * np.divide(used, self.inner)
+        if clip:
+            points = np.clip(points, 0, used)
+        return np.add(points, (x1, y1)).astype(np.float32)
 
 
-class Letterbox:
-    """Makes one tensor (N, 3, height, width), RGB, of N pictures. Safe for threads.
+class _Axis(NamedTuple):
+    """One axis of a placement: what is used of the source, its size in the input and its place."""
 
-    Args:
-        height: of the input.
-        width: of the input.
-        dtype: of the input: "float32", "float16" or "uint8", which isn't normalised.
-        fit: "letterbox" or "stretch".
-        normalisation: of the pixels, padding included; 0..1 by default.
-        interpolation: as `planes.resize` takes it.
+    start: int
+    stop: int
+    inner: int
+    offset: int
 
-    Raises:
-        InvalidModel: another dtype.
-    """
 
-    def __init__(
-        self,
-        height: int,
-        width: int,
-        dtype: str,
-        fit: Fit,
-        normalisation: Normalisation = NORMALISE_TO_1,
-        interpolation: int | None = cv2.INTER_LINEAR,
-    ) -> None:
-        self._canvas = (width, height)
-        self._dtype = tensor_dtype(dtype)
-        self._fit = fit
-        self._normalisation = normalisation
-        self._interpolation = interpolation
-        padding = np.multiply(GREY, normalisation.scale) + normalisation.shift
-        self._padding = np.array([GREY] * 3 if dtype == "uint8" else padding, self._dtype)
+def _fitted(source: Size, canvas: Size, fit: Fit, rounding: Rounding) -> tuple[_Axis, _Axis]:
+    ratios = canvas[0] / source[0], canvas[1] / source[1]
 
-    def __call__(self, images: Sequence[Image]) -> tuple[NDArray[Any], tuple[Placement, ...]]:
-        """The tensor, new and C-contiguous, and where each picture lies in it."""
-        width, height = self._canvas
-        tensor = np.empty((len(images), 3, height, width), self._dtype)
-        placements = tuple(Placement.of(image.size, self._canvas, self._fit) for image in images)
-        for image, placement, out in zip(images, placements, tensor, strict=True):
-            self._write(image, placement, out)
-        return tensor, placements
+    def fitted(side: int, whole: int) -> _Axis:
+        if fit == "stretch":
+            return _Axis(0, side, whole, 0)
+        if fit == "unscaled":
+            inner = min(side, whole)
+            start = (side - inner) // 2
+            return _Axis(start, start + inner, inner, (whole - inner) // 2)
+        if fit == "crop":
+            return _cropped(side, whole, max(ratios))
+        return _letterboxed(side, whole, min(ratios), fit == "letterbox", rounding)
 
-    def _write(self, image: Image, placement: Placement, out: NDArray[Any]) -> None:
-        (width, height), (left, top) = placement.inner, placement.offset
-        right, bottom = left + width, top + height
-        padding = self._padding[:, None, None]
-        for part in (
-            out[:, :top],
-            out[:, bottom:],
-            out[:, top:bottom, :left],
-            out[:, top:bottom, right:],
-        ):
-            part[...] = padding
-        pixels = resize(image.pixels, width, height, self._interpolation)
-        write_planes(image, pixels, out[:, top:bottom, left:right], self._normalisation)
+    return fitted(source[0], canvas[0]), fitted(source[1], canvas[1])
+
+
+def _letterboxed(side: int, whole: int, ratio: float, centred: bool, rounding: Rounding) -> _Axis:
+    if rounding == "nearest":
+        inner = max(1, round(side * ratio))
+        offset = round((whole - inner) / 2 - 0.1)
+    else:
+        # The product of the side that decides the ratio may be a hair below the whole.
+        inner = max(1, math.floor(side * ratio + 1e-9))
+        offset = (whole - inner) // 2
+    return _Axis(0, side, inner, offset if centred else 0)
+
+
+def _cropped(side: int, whole: int, ratio: float) -> _Axis:
+    # A picture of 8000 x 1 would become enormous: what is far from the middle goes first, the same
+    # at both ends. Four times what is needed leaves usual pictures as they are.
+    cut = max(0, (side - 4 * math.ceil(whole / ratio)) // 2)
+    inner = max(whole, int((side - 2 * cut) * ratio))
+    return _Axis(cut, side - cut, inner, -round((inner - whole) / 2))

@@ -5,8 +5,9 @@ Light: standard library and inference_core only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args
 
 from inference_core.arguments import did_you_mean
 from inference_core.errors import InvalidModel
@@ -14,6 +15,16 @@ from inference_core.package import ModelPackage
 from inference_core.session import TensorSpec
 
 MAX_SIDE = 16384  # of an input, in pixels
+
+Fit = Literal["letterbox", "fit", "stretch", "crop", "unscaled"]
+FITS: tuple[Fit, ...] = get_args(Fit)
+INTERPOLATIONS = ("auto", "nearest", "linear", "cubic", "area")
+
+PICTURE_SETTINGS = (
+    "imgsz", "resize", "rounding", "interpolation", "padding", "color_mode", "scale", "mean", "std",
+    "contrast", "region", "channels",
+)  # fmt: skip
+"""The settings that `picture_input.PictureInput` reads, and documents."""
 
 
 class Settings:
@@ -59,17 +70,48 @@ class Settings:
             raise self._wrong(name, "a whole number above 0")
         return value
 
+    def number(self, name: str) -> float | None:
+        """A number above zero; None if it isn't set."""
+        value = self._values.get(name)
+        if value is not None and not (_is_number(value) and value > 0):
+            raise self._wrong(name, "a number above 0")
+        return value
+
     def rgb(self, name: str) -> tuple[float, float, float] | None:
         """Three numbers, red first; None if it isn't set."""
+        numbers = self._numbers(name, 3, "three numbers: red, green, blue")
+        return None if numbers is None else (numbers[0], numbers[1], numbers[2])
+
+    def colour(self, name: str) -> tuple[int, int, int] | None:
+        """Red, green and blue as whole numbers of 0 to 255, from one (a grey) or three of them."""
         value = self._values.get(name)
         if value is None:
             return None
-        numbers = isinstance(value, (list, tuple)) and all(
-            _is_int(number) or isinstance(number, float) for number in value
-        )
-        if not numbers or len(value) != 3:
-            raise self._wrong(name, "three numbers: red, green, blue")
-        return float(value[0]), float(value[1]), float(value[2])
+        three = value if isinstance(value, (list, tuple)) else (value,) * 3
+        if len(three) != 3 or not all(_is_int(part) and 0 <= part <= 255 for part in three):
+            raise self._wrong(name, "a grey or [red, green, blue], whole numbers of 0 to 255")
+        return three[0], three[1], three[2]
+
+    def percent_region(self, name: str) -> tuple[float, float, float, float] | None:
+        """A part of a picture as (left, top, right, bottom) in percent of its width and height."""
+        wanted = "[left, top, right, bottom] in percent, 0 to 100, left < right and top < bottom"
+        numbers = self._numbers(name, 4, wanted)
+        if numbers is None:
+            return None
+        left, top, right, bottom = numbers
+        if not (0 <= left < right <= 100 and 0 <= top < bottom <= 100):
+            raise self._wrong(name, wanted)
+        return left, top, right, bottom
+
+    def _numbers(self, name: str, count: int, wanted: str) -> tuple[float, ...] | None:
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)) or not all(map(_is_number, value)):
+            raise self._wrong(name, wanted)
+        if len(value) != count:
+            raise self._wrong(name, wanted)
+        return tuple(map(float, value))
 
     def _wrong(self, name: str, wanted: str) -> InvalidModel:
         found = f"{self._values[name]!r:.60}"
@@ -78,14 +120,34 @@ class Settings:
         )
 
 
+class ImageTensor(NamedTuple):
+    """The form of a graph's image input.
+
+    Attributes:
+        spec: of the input.
+        height: in pixels; what the graph fixes, else what the settings or the processor say.
+        width: likewise.
+        channels: 3 or 1.
+        channels_last: whether the shape is (batch, height, width, channels), not (batch, channels,
+            height, width).
+    """
+
+    spec: TensorSpec
+    height: int
+    width: int
+    channels: int
+    channels_last: bool
+
+
 def image_input(
     package: ModelPackage,
     inputs: Sequence[TensorSpec],
     imgsz: tuple[int, int] | None,
     default: tuple[int, int],
     stride: int = 1,
-) -> tuple[TensorSpec, int, int]:
-    """The one image input of a graph, and the height and width to feed it with.
+    channels: str | None = None,
+) -> ImageTensor:
+    """The one image input of a graph, and its form.
 
     Args:
         package: for messages.
@@ -93,23 +155,27 @@ def image_input(
         imgsz: (height, width) from the settings.
         default: (height, width) where neither graph nor settings say.
         stride: what both must be a multiple of where the graph leaves them open.
+        channels: "first" or "last" from the settings; None goes by the shape, and takes first
+            where that leaves it open.
 
     Raises:
-        InvalidModel: there isn't exactly one input of the shape (batch, 3, height, width), or the
-            settings contradict it.
+        InvalidModel: there isn't exactly one input of four axes, one of which holds 3 channels (or
+            1), or the settings contradict it.
     """
     if len(inputs) != 1:
         names = ", ".join(map(str, inputs)) or "none"
         raise InvalidModel(f"{package.name}: expected one image input; the graph has {names}")
     spec = inputs[0]
     shape: tuple[int | None, ...] = spec.shape or (None,) * 4
-    if len(shape) != 4 or shape[1] not in (3, None):
-        raise InvalidModel(
-            f"{package.name}: expected an input (batch, 3, height, width), found {spec}"
-        )
-    wanted = imgsz or default
+    last = channels == "last"
+    if channels is None and len(shape) == 4:
+        last = shape[1] not in (1, 3, None) and shape[3] in (1, 3)
+    if len(shape) != 4 or shape[3 if last else 1] not in (1, 3, None):
+        axes = "height, width, 3" if last else "3, height, width"
+        raise InvalidModel(f"{package.name}: expected an input (batch, {axes}), found {spec}")
+    depth = shape[3 if last else 1] or 3
     sides = []
-    for axis, side in zip(shape[2:], wanted, strict=True):
+    for axis, side in zip(shape[1:3] if last else shape[2:], imgsz or default, strict=True):
         if axis is not None and imgsz and axis != side:
             raise InvalidModel(
                 f"{package.name}: the setting imgsz says {imgsz}, the graph takes {spec}"
@@ -120,8 +186,12 @@ def image_input(
                 f'set "imgsz": {max(stride, round(side / stride) * stride)} in the processor settings'
             )
         sides.append(side if axis is None else axis)
-    return spec, sides[0], sides[1]
+    return ImageTensor(spec, sides[0], sides[1], depth, last)
 
 
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))

@@ -18,7 +18,7 @@ from inference_core.processor import Graph, Recognition
 
 from inference_vision import ultralytics
 from inference_vision.layouts import LAYOUTS, choose_output, matching_layouts
-from inference_vision.settings import Settings, image_input
+from inference_vision.settings import PICTURE_SETTINGS, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,34 +69,24 @@ class YoloProcessor:
 
     Settings (all optional, in the manifest under "processor"):
         layout: "boxes-scores", "objectness" or "end-to-end", where shapes don't tell.
-        imgsz: N or [height, width], where the graph leaves its input size open; else 640.
         stride: what imgsz must be a multiple of; else 32.
-        resize: "letterbox" (the default) or "stretch".
+        those of `inference_vision.picture_input`; imgsz is 640 by default, resize "letterbox".
     """
 
     OPTIONS: ClassVar[type] = YoloOptions
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        settings = Settings(package, ("layout", "imgsz", "stride", "resize"))
+        settings = Settings(package, ("layout", "stride", *PICTURE_SETTINGS))
         graph = parts["model"]
         layout = settings.choice("layout", LAYOUTS)
-        fit = settings.choice("resize", ("letterbox", "stretch"))
-        spec, height, width = image_input(
-            package,
-            graph.inputs,
-            settings.size("imgsz"),
-            default=(640, 640),
-            stride=settings.positive_int("stride") or 32,
-        )
         output, self._layout = choose_output(graph.outputs, len(package.labels), layout)
-        self._input, self._output = spec.name, output.name
+        self._output = output.name
         self._labels = package.labels
 
-        from inference_vision.letterbox import Letterbox
+        from inference_vision.picture_input import PictureInput
 
-        self._letterbox = Letterbox(
-            height, width, spec.dtype, "stretch" if fit == "stretch" else "letterbox"
-        )
+        stride = settings.positive_int("stride") or 32
+        self._input = PictureInput(package, settings, graph.inputs, stride=stride)
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
@@ -139,8 +129,8 @@ class YoloProcessor:
         from inference_vision.image import read_image
 
         images = [read_image(value, options.color_format) for value in inputs]
-        tensor, placements = self._letterbox(images)
-        return {self._input: tensor}, placements
+        tensor, placements = self._input(images)
+        return {self._input.name: tensor}, placements
 
     def postprocess(
         self, outputs: Tensors, context: tuple[Placement, ...], options: YoloOptions

@@ -1,0 +1,77 @@
+"""Contrast adjustments that a model was trained with, which its pictures then need as well.
+
+They are those of Roboflow's dataset versions, which are scikit-image's: `exposure.rescale_intensity`
+between the 2nd and 98th percentile, `equalize_hist`, and `equalize_adapthist` with a clip limit of
+0.03. The first two depend on a pixel's value only, so they are one lookup table each, of the same
+numbers. The third is OpenCV's CLAHE with the same tiles and clip limit, which differs a little in
+how it shares out what it clips. All work on the picture before it is resized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_vision.image import Pixels
+
+_LEVELS = np.arange(256)
+_TILES = (8, 8)
+_CLIP_LIMIT = 0.03 * 256  # scikit-image's 0.03 of a tile's pixels, in OpenCV's unit: of their mean
+_SMALLEST = 16  # on a side, in pixels; below, tiles of an eighth mean nothing
+
+
+def stretching(pixels: Pixels) -> Pixels:
+    """What lies between the 2nd and 98th percentile, over all channels, stretched to 0..255."""
+    low, high = np.percentile(pixels, (2, 98))
+    if high <= low:  # nearly all of one value
+        return pixels
+    stretched = (np.clip(_LEVELS, low, high) - low) / (high - low) * 255
+    return _looked_up(pixels, stretched)
+
+
+def histogram_equalisation(pixels: Pixels) -> Pixels:
+    """Each value by the share of values that aren't larger, over all channels."""
+    counts = np.bincount(pixels.reshape(-1), minlength=256)
+    used = np.flatnonzero(counts)
+    low, high = used[0] / 255, used[-1] / 255
+    if low == high:
+        low, high = low - 0.5, high + 0.5  # as numpy.histogram takes a single value
+    histogram, edges = np.histogram(_LEVELS / 255, 256, (low, high), weights=counts)
+    shares = histogram.cumsum() / counts.sum()
+    return _looked_up(pixels, np.interp(_LEVELS / 255, (edges[:-1] + edges[1:]) / 2, shares) * 255)
+
+
+def adaptive_equalisation(pixels: Pixels) -> Pixels:
+    """Contrast-limited adaptive histogram equalisation of the brightness; hue and saturation stay.
+
+    The brightness is the V of HSV, the largest channel: scaling a pixel by a factor changes V by
+    that factor and nothing else.
+    """
+    value = pixels if pixels.ndim == 2 else pixels.max(axis=2)
+    if min(value.shape) < _SMALLEST:
+        return pixels
+    equalised = _full_range(cv2.createCLAHE(_CLIP_LIMIT, _TILES).apply(_full_range(value)))
+    if pixels.ndim == 2:
+        return equalised
+    factor = equalised / np.maximum(value, np.uint8(1)).astype(np.float32)
+    return np.asarray(pixels * factor[..., None], np.uint8)
+
+
+def _full_range(value: Any) -> Pixels:
+    return np.asarray(cv2.normalize(value, np.empty_like(value), 0, 255, cv2.NORM_MINMAX), np.uint8)
+
+
+def _looked_up(pixels: Pixels, table: NDArray[np.float64]) -> Pixels:
+    # Truncated, not rounded: that is how the pictures for training were made.
+    return np.asarray(cv2.LUT(pixels, table.astype(np.uint8)), np.uint8)
+
+
+ADJUSTMENTS: dict[str, Callable[[Pixels], Pixels]] = {
+    "stretching": stretching,
+    "histogram-equalisation": histogram_equalisation,
+    "adaptive-equalisation": adaptive_equalisation,
+}
