@@ -17,6 +17,15 @@ from inference_core.results._result import (
     listing,
     plain,
 )
+from inference_core.results.coco import coco_annotations
+from inference_core.results.masks import (
+    Bitmap,
+    MaskFormat,
+    Masks,
+    Polygons,
+    RunLengths,
+    convert_masks,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,16 +37,18 @@ class Detection:
         confidence: 0 to 1.
         class_id: index into the model's labels.
         label: name of the class.
-        mask: bool (height, width) of the source picture, or None.
+        mask: bool (height, width) of the source picture, `RunLengths` or `Polygons`, or None.
         keypoints: float32 (K, 3): x and y in source pixels and visibility or confidence, or None.
+        corners: float32 (4, 2): x and y of an oriented box's corners in source pixels, or None.
     """
 
     xyxy: tuple[float, float, float, float]
     confidence: float
     class_id: int
     label: str
-    mask: NDArray[np.bool_] | None = None
+    mask: Bitmap | RunLengths | Polygons | None = None
     keypoints: NDArray[np.float32] | None = None
+    corners: NDArray[np.float32] | None = None
 
     def __str__(self) -> str:
         x1, y1, x2, y2 = self.xyxy
@@ -55,8 +66,14 @@ class Detections(Result):
         class_id: int64 (N,), index into the model's labels.
         labels: name of each object's class, N of them.
         image_size: (width, height) of the source picture in pixels.
-        masks: bool (N, height, width), or None.
+        masks: bool (N, height, width), or N `RunLengths`, or N `Polygons`, or None. `with_masks`
+            converts them.
         keypoints: float32 (N, K, 3): x and y in source pixels and visibility or confidence, or None.
+            A point may lie outside the picture.
+        corners: float32 (N, 4, 2), or None: x and y of oriented boxes' corners in source pixels,
+            clockwise as seen; they may lie outside the picture. `xyxy` then holds the upright box
+            around each, clipped to the picture.
+        keypoint_names: name of each of the K keypoints, or () where they have none.
 
     Raises:
         TypeError: a field has the wrong type or dtype.
@@ -68,20 +85,38 @@ class Detections(Result):
     class_id: NDArray[np.int64]
     labels: tuple[str, ...]
     image_size: tuple[int, int]
-    masks: NDArray[np.bool_] | None = None
+    masks: Masks | None = None
     keypoints: NDArray[np.float32] | None = None
+    corners: NDArray[np.float32] | None = None
+    keypoint_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_labels("Detections", self.labels)
         count = len(self.labels)
-        width, height = self.image_size
         check_array("Detections", "xyxy", self.xyxy, np.float32, (count, 4))
         check_array("Detections", "confidence", self.confidence, np.float32, (count,))
         check_array("Detections", "class_id", self.class_id, np.int64, (count,))
         if self.masks is not None:
-            check_array("Detections", "masks", self.masks, np.bool_, (count, height, width))
+            self._check_masks(self.masks, count)
         if self.keypoints is not None:
-            check_array("Detections", "keypoints", self.keypoints, np.float32, (count, None, 3))
+            points = len(self.keypoint_names) or None
+            check_array("Detections", "keypoints", self.keypoints, np.float32, (count, points, 3))
+        if self.corners is not None:
+            check_array("Detections", "corners", self.corners, np.float32, (count, 4, 2))
+
+    def _check_masks(self, masks: Masks, count: int) -> None:
+        width, height = self.image_size
+        if not isinstance(masks, tuple):
+            check_array("Detections", "masks", masks, np.bool_, (count, height, width))
+            return
+        kinds = {type(mask) for mask in masks}
+        if len(kinds) > 1 or not kinds <= {RunLengths, Polygons}:
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise TypeError(f"Detections.masks must be all RunLengths or all Polygons, not {names}")
+        if len(masks) != count or any(mask.size != (height, width) for mask in masks):
+            raise ValueError(
+                f"Detections.masks must be {count}, each of the size ({height}, {width})"
+            )
 
     @classmethod
     def empty(cls, image_size: tuple[int, int]) -> Detections:
@@ -110,6 +145,7 @@ class Detections(Result):
                 self.labels[index],
                 None if self.masks is None else self.masks[index],
                 None if self.keypoints is None else self.keypoints[index],
+                None if self.corners is None else self.corners[index],
             )
         rows = np.arange(len(self))[index]
         return replace(
@@ -118,20 +154,39 @@ class Detections(Result):
             confidence=self.confidence[rows],
             class_id=self.class_id[rows],
             labels=tuple(self.labels[row] for row in rows),
-            masks=None if self.masks is None else self.masks[rows],
+            masks=self._masks_of(rows),
             keypoints=None if self.keypoints is None else self.keypoints[rows],
+            corners=None if self.corners is None else self.corners[rows],
         )
+
+    def _masks_of(self, rows: NDArray[np.intp]) -> Masks | None:
+        if self.masks is None or isinstance(self.masks, np.ndarray):
+            return None if self.masks is None else self.masks[rows]
+        masks: Any = tuple(self.masks[row] for row in rows)  # still all of one kind
+        return masks  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return listing("Detections", self.labels, self.confidence)
 
+    def with_masks(self, mask_format: MaskFormat) -> Detections:
+        """The same with masks in another form: "bitmap", "rle" or "polygons". All are exact.
+
+        Raises:
+            InvalidArgument: another form.
+        """
+        if self.masks is None:
+            return self
+        return replace(self, masks=convert_masks(self.masks, mask_format, self.image_size))
+
     def to_dict(self) -> dict[str, Any]:
         """The picture's size and one dict per object, as JSON has them.
 
-        Masks become COCO's uncompressed run lengths: `counts` of alternating false and true pixels,
-        false first, down the columns from the left; `size` is [height, width].
+        Bitmaps become COCO's uncompressed run lengths: `counts` of alternating false and true
+        pixels, false first, down the columns from the left; `size` is [height, width]. Polygons
+        stay what they are.
         """
         width, height = self.image_size
+        masks = self.with_masks("rle").masks if isinstance(self.masks, np.ndarray) else self.masks
         rows = []
         for index, label in enumerate(self.labels):
             row: dict[str, Any] = {
@@ -140,33 +195,64 @@ class Detections(Result):
                 "confidence": plain(self.confidence[index : index + 1])[0],
                 "xyxy": plain(self.xyxy[index]),
             }
+            if self.corners is not None:
+                row["corners"] = [plain(point) for point in self.corners[index]]
             if self.keypoints is not None:
                 row["keypoints"] = [plain(point) for point in self.keypoints[index]]
-            if self.masks is not None:
-                row["mask"] = {"size": [height, width], "counts": _run_lengths(self.masks[index])}
+            if masks is not None:
+                mask = masks[index]
+                assert isinstance(mask, (RunLengths, Polygons))
+                row["mask"] = mask.to_dict()
             rows.append(row)
-        return {"image": {"width": width, "height": height}, "detections": rows}
+        data: dict[str, Any] = {"image": {"width": width, "height": height}, "detections": rows}
+        if self.keypoint_names:
+            data["keypoint_names"] = list(self.keypoint_names)
+        return data
+
+    def to_coco(self, image_id: int, first_category: int = 1) -> list[dict[str, Any]]:
+        """One dict per object as COCO's annotations and results have them.
+
+        Keys: image_id, category_id, bbox (x, y, width, height), score, area, and where there are
+        such: segmentation (uncompressed run lengths, or lists of x, y for polygons; an oriented
+        box's corners as one), keypoints (x, y, v of each; v is 2 from a visibility of 0.5, else 1,
+        and 0 with x = y = 0 for 0) and num_keypoints (those with v above 0).
+
+        COCO's lists of polygons can't say that one is a hole, so masks with holes become run
+        lengths whatever form they have.
+
+        Args:
+            image_id: of the picture.
+            first_category: category id of class 0; COCO files count from 1.
+        """
+        return coco_annotations(self, image_id, first_category)
 
     def to_supervision(self) -> Any:
-        """The same as a `supervision.Detections`, with the labels in `data["class_name"]`.
+        """The same as a `supervision.Detections`, or as `supervision.KeyPoints` if it has keypoints.
 
-        Keypoints stay behind: supervision has another type for them.
+        Labels are in `data["class_name"]`, an oriented box's corners in `data["xyxyxyxy"]`. A
+        `KeyPoints` has no place for masks; its boxes are in `data["xyxy"]`.
 
         Raises:
             InferenceError: supervision isn't installed.
         """
         supervision = import_optional("supervision", "supervision", "to_supervision()")
+        data = {"class_name": np.array(self.labels, dtype=str)}
+        if self.corners is not None:
+            data["xyxyxyxy"] = self.corners
+        if self.keypoints is not None:
+            points = supervision.KeyPoints(
+                xy=self.keypoints[..., :2], class_id=self.class_id, data={**data, "xyxy": self.xyxy}
+            )
+            # Named differently before version 0.29, and deprecated under the old name after it.
+            new = hasattr(points, "keypoint_confidence")
+            setattr(points, "keypoint_confidence" if new else "confidence", self.keypoints[..., 2])
+            if new:
+                points.detection_confidence = self.confidence
+            return points
         return supervision.Detections(
             xyxy=self.xyxy,
-            mask=self.masks,
+            mask=self.with_masks("bitmap").masks,
             confidence=self.confidence,
             class_id=self.class_id,
-            data={"class_name": np.array(self.labels, dtype=str)},
+            data=data,
         )
-
-
-def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts: list[int] = np.diff(np.concatenate(([0], changes, [flat.size]))).tolist()
-    return [0, *counts] if flat.size and flat[0] else counts
