@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from inference_core.results.depth import Depth
     from inference_core.results.detections import Detection, Detections
     from inference_core.results.embedding import Embedding
+    from inference_core.results.masks import Polygons, RunLengths
     from inference_core.results.segmentation import Segmentation
 
 _HOME_OF = {
@@ -23,6 +24,8 @@ _HOME_OF = {
     "Detection": "detections",
     "Detections": "detections",
     "Embedding": "embedding",
+    "Polygons": "masks",
+    "RunLengths": "masks",
     "Segmentation": "segmentation",
 }
 
@@ -33,6 +36,8 @@ __all__ = [
     "Detection",
     "Detections",
     "Embedding",
+    "Polygons",
+    "RunLengths",
     "Segmentation",
 ]
 
