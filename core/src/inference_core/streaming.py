@@ -117,7 +117,7 @@ class _Pipeline:
             value = next(self._inputs)
         except StopIteration:
             return _Work()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again in its place
+        except BaseException as error:  # noqa: BLE001 - it is raised again in its place
             return _Work(error=error)
         return _Work((value,), [value])
 
@@ -126,7 +126,7 @@ class _Pipeline:
         try:
             if hasattr(self._inputs, "close"):
                 self._inputs.close()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again in its place
+        except BaseException as error:  # noqa: BLE001 - it is raised again in its place
             self._closing_error = error
 
     def _run(self, index: int) -> None:
@@ -185,7 +185,7 @@ def _called(stage: Stage, work: _Work) -> _Work:
         return work
     try:
         return _Work(work.inputs, stage(work.value))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again in its place
+    except BaseException as error:  # noqa: BLE001 - it is raised again in its place
         return _Work(work.inputs, error=error)
 
 

@@ -13,17 +13,31 @@ if TYPE_CHECKING:
     from inference_vision.bundled import sample_paths
     from inference_vision.drawing import annotate
     from inference_vision.image import Image, read_image
+    from inference_vision.video import Frame, Video
+    from inference_vision.video_writing import VideoWriter
     from inference_vision.writing import write_image
 
 _HOME_OF = {
+    "Frame": "video",
     "Image": "image",
+    "Video": "video",
+    "VideoWriter": "video_writing",
     "annotate": "drawing",
     "read_image": "image",
     "sample_paths": "bundled",
     "write_image": "writing",
 }
 
-__all__ = ["Image", "annotate", "read_image", "sample_paths", "write_image"]
+__all__ = [
+    "Frame",
+    "Image",
+    "Video",
+    "VideoWriter",
+    "annotate",
+    "read_image",
+    "sample_paths",
+    "write_image",
+]
 
 
 def __getattr__(name: str) -> object:
