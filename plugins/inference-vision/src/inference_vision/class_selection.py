@@ -1,0 +1,72 @@
+"""What a caller says about classes, as numbers: which are wanted, and how sure each must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from inference_core.arguments import did_you_mean
+from inference_core.errors import InvalidArgument
+from numpy.typing import NDArray
+
+UNREACHABLE = 2.0
+"""The threshold of a class that isn't wanted: no score is above 1."""
+
+Classes = tuple[int | str, ...] | int | str | None
+Confidence = float | Mapping[str, float]
+
+
+def thresholds(
+    labels: tuple[str, ...],
+    count: int,
+    confidence: Confidence,
+    default: float,
+    classes: Classes,
+) -> NDArray[np.float32]:
+    """The least score of each class, `UNREACHABLE` for those that aren't wanted: (count,).
+
+    Args:
+        labels: of the model, () if it has none.
+        count: how many classes there are.
+        confidence: one number, or one by label; `default` for the labels it leaves out.
+        default: see there.
+        classes: labels or class ids; None for all.
+
+    Raises:
+        InvalidArgument: `confidence` or `classes` names a class that the model doesn't have.
+    """
+    if isinstance(confidence, Mapping):
+        least = np.full(count, default, np.float32)
+        for label, value in confidence.items():
+            least[class_id(labels, count, label, "confidence")] = value
+    else:
+        least = np.full(count, confidence, np.float32)
+    if classes is not None:
+        given = classes if isinstance(classes, tuple) else (classes,)
+        wanted = [class_id(labels, count, each, "classes") for each in given]
+        unwanted = np.ones(count, bool)
+        unwanted[wanted] = False
+        least[unwanted] = UNREACHABLE
+    return least
+
+
+def class_id(labels: tuple[str, ...], count: int, value: int | str, option: str) -> int:
+    """The class id that a label, or an id, stands for.
+
+    Raises:
+        InvalidArgument: there is none; the message names `option` and what there is.
+    """
+    if isinstance(value, int):
+        if 0 <= value < count:
+            return value
+        raise InvalidArgument(f"{option}: there is no class id {value}{_known(labels)}")
+    if value in labels:
+        return labels.index(value)
+    hint = did_you_mean(value, labels) or _known(labels)
+    raise InvalidArgument(f"{option}: the model has no label {value!r}{hint}")
+
+
+def _known(labels: tuple[str, ...]) -> str:
+    shown = ", ".join(f"{i} {label}" for i, label in enumerate(labels[:10]))
+    more = ", …" if len(labels) > 10 else ""
+    return f"; it has {shown}{more}" if shown else "; it has no labels"

@@ -1,0 +1,287 @@
+"""The `detr` processor: detection transformers (RT-DETR, RF-DETR, DETR and their exports).
+
+They give one box per query and need no suppression of overlaps; RF-DETR's segmentation models give a
+mask per query as well. Its module is light, because `recognise` is asked while a model is resolved:
+numpy and OpenCV come in with the first instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from inference_core.errors import InvalidArgument, InvalidModel
+from inference_core.package import Facts, ModelPackage
+from inference_core.processor import Graph, Recognition
+
+from inference_vision import ultralytics
+from inference_vision.detr_forms import (
+    ACTIVATIONS,
+    BACKGROUNDS,
+    Form,
+    default_activation,
+    form_of,
+    label_columns,
+)
+from inference_vision.settings import PICTURE_SETTINGS, Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from inference_core.processor import Tensors
+    from inference_core.results import Detections
+    from inference_core.session import TensorSpec
+    from numpy.typing import NDArray
+
+    from inference_vision.letterbox import Placement
+
+DETECTION, SEGMENTATION = "object-detection", "instance-segmentation"
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of RGB pixels as 0..1, as torchvision states them."""
+
+CONFIDENCE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class DetrOptions:
+    """Per-call options of detection transformers.
+
+    Attributes:
+        confidence: least score of a detection, 0 to 1; or one by label, 0.25 for the others.
+        max_detections: at most so many per picture, the most confident.
+        classes: only these, by label or class id; None for all.
+        mask_format: of models that segment: "bitmap", "rle" or "polygons".
+        color_format: channel order of images given as arrays.
+
+    Raises:
+        InvalidArgument: a value out of range.
+    """
+
+    confidence: float | dict[str, float] = CONFIDENCE
+    max_detections: int = 300
+    classes: tuple[int | str, ...] | int | str | None = None
+    mask_format: Literal["bitmap", "rle", "polygons"] = "bitmap"
+    color_format: Literal["bgr", "rgb"] = "bgr"
+
+    def __post_init__(self) -> None:
+        given = self.confidence
+        for value in given.values() if isinstance(given, dict) else (given,):
+            if not 0 <= value <= 1:
+                raise InvalidArgument(f"confidence must be between 0 and 1, not {value}")
+        if self.max_detections < 1:
+            raise InvalidArgument(f"max_detections must be at least 1, not {self.max_detections}")
+
+
+class DetrProcessor:
+    """Detection, and masks where the graph gives them; see `inference_vision.detr_forms`.
+
+    Settings (all optional, in the manifest under "processor"), besides those of
+    `picture_input.PictureInput`:
+        activation: "sigmoid", "softmax" or "none", of class scores, where the outputs don't tell.
+        background: "first", "last" or "none": the column of class scores that is no label's.
+
+    The size is 640 (800 under a softmax, as DETR was trained) and pictures are stretched, as these
+    families are exported. RF-DETR and DETR take pixels with ImageNet's mean and deviation, the
+    others from 0 to 1.
+    """
+
+    OPTIONS: ClassVar[type] = DetrOptions
+
+    def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
+        settings = Settings(package, ("activation", "background", *PICTURE_SETTINGS))
+        graph = parts["model"]
+        form = form_of(graph.outputs)
+        if form is None:
+            shapes = ", ".join(map(str, graph.outputs)) or "none"
+            raise InvalidModel(
+                f"{package.name}: the outputs are of no detection transformer: {shapes}. Wanted are "
+                "boxes (batch, queries, 4) and class scores (batch, queries, classes), both in one, "
+                "or labels, boxes and scores"
+            )
+        self._form: Form = form
+        self._labels = package.labels
+        self._activation = _activation(package, settings, form)
+        self._background = settings.choice("background", BACKGROUNDS)
+        if form.kind != "postprocessed" and form.columns is not None:
+            self._columns(form.columns)
+        self._input, self._extra = _inputs(package, graph.inputs)
+
+        from inference_vision.picture_input import PictureInput
+
+        of_imagenet = self._activation == "softmax" or form.boxes == "dets"
+        self._picture_input = PictureInput(
+            package,
+            settings,
+            [self._input],
+            size=(800, 800) if self._activation == "softmax" else (640, 640),
+            resize="stretch",
+            mean=IMAGENET_MEAN if of_imagenet else (0.0, 0.0, 0.0),
+            std=IMAGENET_STD if of_imagenet else (1.0, 1.0, 1.0),
+        )
+
+    @classmethod
+    def recognise(cls, facts: Facts) -> Recognition | None:
+        """RF-DETR by the names of its outputs, RT-DETR's deployment by its inputs and outputs, and
+        Ultralytics' RT-DETR by metadata and shape.
+
+        Raises:
+            InvalidModel: the metadata is Ultralytics', but damaged.
+        """
+        metadata: Mapping[str, str] = facts.get("metadata") or {}
+        outputs: Sequence[TensorSpec] = facts.get("outputs", ())
+        names = {spec.name for spec in outputs}
+        form = form_of(outputs)
+        if form is None:
+            return None
+        if {"task", "names"} <= set(metadata):
+            return _of_ultralytics(facts, metadata, form)
+        if form.kind == "pair" and {"dets", "labels"} <= names:
+            return Recognition(SEGMENTATION if form.masks else DETECTION)
+        inputs = {spec.name for spec in facts.get("inputs", ())}
+        if form.kind == "postprocessed" and "orig_target_sizes" in inputs:
+            return Recognition(DETECTION)
+        return None
+
+    def preprocess(
+        self, inputs: Sequence[Any], options: DetrOptions
+    ) -> tuple[Tensors, tuple[Placement, ...]]:
+        """The pictures as one tensor, and where each lies in its part of it."""
+        import numpy as np
+
+        from inference_vision.image import read_image
+
+        images = [read_image(value, options.color_format) for value in inputs]
+        tensor, placements = self._picture_input(images)
+        feeds = {self._input.name: tensor}
+        height, width = self._picture_input.size
+        for spec in self._extra:
+            dtype = "int64" if spec.dtype == "any" else spec.dtype
+            if spec.name == "orig_target_sizes":
+                # The size of the input itself: boxes then come in its pixels, like all others.
+                sizes = np.array([[width, height]] * len(images))
+                feeds[spec.name] = sizes.astype(dtype)
+            else:
+                axes = spec.shape or (None, height, width)
+                shape = (len(images), axes[1] or height, axes[2] or width)
+                feeds[spec.name] = np.ones(shape, dtype)
+        return feeds, placements
+
+    def postprocess(
+        self, outputs: Tensors, context: tuple[Placement, ...], options: DetrOptions
+    ) -> list[Detections]:
+        """The detections of each picture, in source pixels, most confident first.
+
+        Raises:
+            InvalidModel: an output hasn't the shape it was declared with, or holds NaN, or a class
+                id without a label.
+            InvalidArgument: an option names a class that the model doesn't have.
+        """
+        boxes, scores = outputs[self._form.boxes], outputs[self._form.scores]
+        rank = 2 if self._form.kind == "postprocessed" else 3
+        fits = boxes.ndim == 3 and scores.ndim == rank and len(boxes) == len(scores)
+        if not fits or len(boxes) != len(context) or boxes.shape[1] != scores.shape[1]:
+            raise InvalidModel(
+                f"the outputs have the shapes {boxes.shape} and {scores.shape}, which aren't boxes "
+                f"and scores of {len(context)} pictures"
+            )
+        return [
+            self._detections({name: each[i] for name, each in outputs.items()}, placement, options)
+            for i, placement in enumerate(context)
+        ]
+
+    def _detections(
+        self, raw: Mapping[str, NDArray[Any]], placement: Placement, options: DetrOptions
+    ) -> Detections:
+        import numpy as np
+        from inference_core.results import Detections
+
+        from inference_vision.detr_decode import corners
+        from inference_vision.finite import check_finite
+
+        queries, scores, class_ids = self._candidates(raw, options)
+        order = np.argsort(-scores, kind="stable")[: options.max_detections]
+        height, width = self._picture_input.size
+        boxes = raw[self._form.boxes][queries[order], :4]
+        if self._form.kind == "postprocessed":
+            check_finite(boxes, self._form.boxes, "boxes")
+        else:
+            boxes = corners(boxes, width, height, self._form.boxes)
+        xyxy = placement.to_source(boxes)
+        inside = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # the rest is empty, or lies in padding
+        order, xyxy = order[inside], xyxy[inside]
+        masks = None
+        if self._form.masks is not None:
+            from inference_vision.upsampling import masks_to_source
+
+            logits = raw[self._form.masks][queries[order]]
+            check_finite(logits, self._form.masks, "masks")
+            masks = masks_to_source(logits, placement, (width, height), options.mask_format)
+        ids = class_ids[order]
+        labels = tuple(self._labels[i] if self._labels else str(i) for i in ids.tolist())
+        return Detections(xyxy, scores[order], ids, labels, placement.source, masks)
+
+    def _candidates(self, raw: Mapping[str, NDArray[Any]], options: DetrOptions) -> Any:
+        import numpy as np
+
+        from inference_vision.class_selection import thresholds
+        from inference_vision.detr_decode import postprocessed, scored
+
+        def least(count: int) -> NDArray[np.float32]:
+            return thresholds(self._labels, count, options.confidence, CONFIDENCE, options.classes)
+
+        values = raw[self._form.scores]
+        if self._form.classes is not None:
+            ids = raw[self._form.classes]
+            count = len(self._labels) or int(ids.max(initial=0)) + 1
+            return postprocessed(values, ids, least(count), self._form.scores)
+        if self._form.kind == "joint":
+            values = values[:, 4:]
+        columns = np.array(self._columns(values.shape[1]), np.int64)
+        return scored(values, columns, self._activation, least(len(columns)), self._form.scores)
+
+    def _columns(self, count: int) -> tuple[int, ...]:
+        return label_columns(count, len(self._labels), self._activation, self._background)
+
+
+def _activation(package: ModelPackage, settings: Settings, form: Form) -> str:
+    chosen = settings.choice("activation", ACTIVATIONS)
+    activation = chosen or default_activation(form, len(package.labels))
+    if activation is None:
+        raise InvalidModel(
+            f"{package.name}: {form.columns or 'an unknown number of'} class scores and "
+            f"{len(package.labels)} labels leave open how the scores are meant; write into the "
+            'processor\'s settings in model.json: "activation": "softmax" (DETR, its last class is '
+            'no object) or "activation": "sigmoid" (RT-DETR, RF-DETR, Deformable DETR)'
+        )
+    return activation
+
+
+def _inputs(
+    package: ModelPackage, inputs: Sequence[TensorSpec]
+) -> tuple[TensorSpec, list[TensorSpec]]:
+    """The input for pictures, and those of the others that we know how to fill."""
+    known = ("orig_target_sizes", "pixel_mask")
+    extra = [spec for spec in inputs if spec.name in known]
+    pictures = [spec for spec in inputs if spec.name not in known]
+    if len(pictures) != 1:
+        names = ", ".join(map(str, inputs)) or "none"
+        raise InvalidModel(
+            f"{package.name}: expected one image input, besides {' and '.join(known)}; the graph "
+            f"has {names}"
+        )
+    return pictures[0], extra
+
+
+def _of_ultralytics(facts: Facts, metadata: Mapping[str, str], form: Form) -> Recognition | None:
+    if metadata["task"] != "detect" or form.kind != "joint":
+        return None
+    labels = ultralytics.labels_of(metadata)
+    if form.columns != len(labels) or ultralytics.is_end_to_end(metadata):
+        return None
+    # Two classes make six columns, which is what YOLO's end-to-end exports have.
+    described = metadata.get("description", "").lower().replace("-", "")
+    if form.columns == 2 and "rtdetr" not in described:
+        return None
+    imgsz = ultralytics.open_image_size(facts)
+    return Recognition(DETECTION, labels, {"imgsz": imgsz} if imgsz else {})

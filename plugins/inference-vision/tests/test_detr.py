@@ -1,0 +1,369 @@
+"""Detection transformers: made-up outputs with known boxes, in every form, decoded to source pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inference_core.arguments import build_options
+from inference_core.errors import InvalidArgument, InvalidModel
+from inference_core.package import ModelPackage, ProcessorSpec
+from inference_core.processor import Graph
+from inference_core.session import TensorSpec
+from inference_vision.detr import DetrOptions, DetrProcessor
+from inference_vision.detr_forms import COCO_IDS, form_of, label_columns
+
+LABELS = ("a", "b", "c")
+OPTIONS = DetrOptions()
+
+
+def spec(name, shape, dtype="float32"):
+    return TensorSpec(name, dtype, shape)
+
+
+def outputs_of(form: str, queries=9, columns=3, masks=False):
+    extra = [spec("masks", (1, queries, 8, 8))] if masks else []
+    return {
+        "joint": [spec("output0", (1, queries, 4 + columns))],
+        "rf-detr": [spec("dets", (1, queries, 4)), spec("labels", (1, queries, columns))],
+        "transformers": [
+            spec("logits", (1, queries, columns)),
+            spec("pred_boxes", (1, queries, 4)),
+            spec("last_hidden_state", (1, queries, 16)),
+        ],
+        "deployed": [
+            spec("labels", (1, queries), "int64"),
+            spec("boxes", (1, queries, 4)),
+            spec("scores", (1, queries)),
+        ],
+    }[form] + extra
+
+
+def made(form: str, columns=3, labels=LABELS, settings_given=None, extra_inputs=(), **more):
+    package = ModelPackage(
+        "made",
+        Path("made"),
+        (),
+        labels=labels,
+        processor=ProcessorSpec("detr", settings_given or {}),
+    )
+    graph = Graph(
+        (spec("images", (1, 3, 64, 96)), *extra_inputs),
+        tuple(outputs_of(form, columns=columns, **more)),
+    )
+    return DetrProcessor(package, {"model": graph})
+
+
+def picture(width, height):
+    return np.zeros((height, width, 3), np.uint8)
+
+
+def logit(scores):
+    return np.log(scores) - np.log1p(-scores)
+
+
+def raw_of(form: str, boxes, scores, canvas=(96, 64)):
+    """The outputs that say: these boxes (queries, 4), as fractions x1, y1, x2, y2, with these scores
+    (queries, classes)."""
+    centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    cxcywh = np.concatenate([centre, size], axis=1).astype(np.float32)[None]
+    if form == "joint":
+        return {"output0": np.concatenate([cxcywh, scores[None]], axis=2).astype(np.float32)}
+    if form == "rf-detr":
+        return {"dets": cxcywh, "labels": logit(scores).astype(np.float32)[None]}
+    if form == "transformers":
+        return {
+            "pred_boxes": cxcywh,
+            "logits": logit(scores).astype(np.float32)[None],
+            "last_hidden_state": np.zeros((1, len(boxes), 16), np.float32),
+        }
+    return {
+        "labels": scores.argmax(axis=1)[None],
+        "boxes": (boxes * np.tile(canvas, 2)).astype(np.float32)[None],
+        "scores": scores.max(axis=1).astype(np.float32)[None],
+    }
+
+
+@st.composite
+def answers(draw):
+    """Boxes as fractions x1, y1, x2, y2 and scores; each query has one class that stands out."""
+    count = draw(st.integers(0, 9))
+    seed = draw(st.integers(0, 10_000))
+    generator = np.random.default_rng(seed)
+    corner = generator.random((9, 2)) * 0.7
+    boxes = np.concatenate([corner, corner + 0.05 + generator.random((9, 2)) * 0.2], axis=1)
+    scores = np.full((9, 3), 0.01) + generator.random((9, 3)) * 0.05
+    best = generator.integers(0, 3, 9)
+    strong = generator.permutation(np.linspace(0.3, 0.95, 9))
+    scores[np.arange(9), best] = np.where(np.arange(9) < count, strong, 0.1)
+    return boxes, scores, count
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    answer=answers(),
+    form=st.sampled_from(["joint", "rf-detr", "transformers", "deployed"]),
+    size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+)
+def test_every_form_gives_the_boxes_that_were_put_in(answer, form, size):
+    boxes, scores, count = answer
+    processor = made(form, extra_inputs=[spec("orig_target_sizes", (1, 2), "int64")])
+    feeds, context = processor.preprocess([picture(*size)], OPTIONS)
+    assert feeds["orig_target_sizes"].tolist() == [[96, 64]]
+    (found,) = processor.postprocess(raw_of(form, boxes, scores), context, OPTIONS)
+    order = np.argsort(-scores[:count].max(axis=1))
+    assert found.class_id.tolist() == scores[:count][order].argmax(axis=1).tolist()
+    assert found.labels == tuple(LABELS[i] for i in found.class_id)
+    np.testing.assert_allclose(found.confidence, scores[:count][order].max(axis=1), atol=1e-6)
+    expected = boxes[:count][order] * np.tile(size, 2)
+    np.testing.assert_allclose(found.xyxy, expected, atol=1e-3)
+    assert found.image_size == size
+
+
+def test_a_sigmoid_gives_one_query_two_classes_and_a_joint_output_the_better_one():
+    boxes = np.tile([0.1, 0.1, 0.5, 0.5], (9, 1))
+    scores = np.full((9, 3), 0.01)
+    scores[4] = [0.8, 0.01, 0.6]
+    for form, classes in [("rf-detr", ["a", "c"]), ("joint", ["a"])]:
+        processor = made(form)
+        _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+        (found,) = processor.postprocess(raw_of(form, boxes, scores), context, OPTIONS)
+        assert list(found.labels) == classes
+
+
+def test_the_last_class_of_a_softmax_is_no_object():
+    processor = made("transformers", columns=4)
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    probabilities = np.full((9, 4), [0.02, 0.02, 0.02, 0.94])
+    probabilities[3] = [0.1, 0.7, 0.1, 0.1]
+    probabilities[6] = [0.3, 0.05, 0.05, 0.6]  # no object is likelier, but the score counts
+    raw = raw_of("transformers", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), np.full((9, 3), 0.5))
+    raw["logits"] = (np.log(probabilities) + 5).astype(np.float32)[None]
+    (found,) = processor.postprocess(raw, context, OPTIONS)
+    assert found.labels == ("b", "a")
+    np.testing.assert_allclose(found.confidence, [0.7, 0.3], atol=1e-6)
+
+
+@pytest.mark.parametrize(("background", "classes"), [("first", ["a"]), ("last", ["b"])])
+def test_rf_detr_with_a_column_more_than_labels_needs_to_be_told(background, classes):
+    with pytest.raises(InvalidModel, match='"background": "first"'):
+        made("rf-detr", columns=4)
+    processor = made("rf-detr", columns=4, settings_given={"background": background})
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    scores = np.full((9, 4), 0.01)
+    scores[0, 1] = 0.9
+    raw = raw_of("rf-detr", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), scores)
+    (found,) = processor.postprocess(raw, context, OPTIONS)
+    assert list(found.labels) == classes
+
+
+def test_the_ninety_one_columns_of_coco_are_its_eighty_classes():
+    assert len(COCO_IDS) == 80
+    assert label_columns(91, 80, "sigmoid", None)[:13] == (
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        13,
+        14,
+    )
+    assert label_columns(92, 80, "softmax", None)[-1] == 90
+    assert label_columns(92, 91, "softmax", None) == tuple(range(91))
+    with pytest.raises(InvalidModel, match="5 classes"):
+        label_columns(5, 3, "sigmoid", None)
+
+
+def test_without_labels_class_ids_are_columns():
+    processor = made("rf-detr", columns=91, labels=())
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    scores = np.full((9, 91), 0.01)
+    scores[0, 17] = 0.9
+    raw = raw_of("rf-detr", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), scores)
+    (found,) = processor.postprocess(raw, context, OPTIONS)
+    assert (found.labels, found.class_id.tolist()) == (("17",), [17])
+
+
+def test_masks_come_with_their_boxes_in_any_format():
+    processor = made("rf-detr", masks=True)
+    boxes = np.tile([0.5, 0.0, 1.0, 0.5], (9, 1))
+    scores = np.full((9, 3), 0.01)
+    scores[5, 1] = 0.9
+    raw = raw_of("rf-detr", boxes, scores)
+    raw["masks"] = np.full((1, 9, 8, 8), -4, np.float32)
+    raw["masks"][0, 5, :4, 4:] = 4
+    _, context = processor.preprocess([picture(160, 80)], OPTIONS)
+    for mask_format in ("bitmap", "rle", "polygons"):
+        options = DetrOptions(mask_format=mask_format)
+        (found,) = processor.postprocess(raw, context, options)
+        (mask,) = found.with_masks("bitmap").masks
+        assert mask[
+            :35, 90:
+        ].all()  # its inner corner is round: there, three of four cells are outside
+        assert not mask[40:].any()
+        assert not mask[:, :80].any()
+
+
+def test_options_choose_among_the_detections():
+    processor = made("rf-detr")
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    boxes = np.tile([0.2, 0.2, 0.6, 0.7], (9, 1))
+    scores = np.full((9, 3), 0.01)
+    scores[0, 0], scores[1, 1], scores[2, 2] = 0.9, 0.5, 0.3
+
+    def found(**options):
+        built = build_options(DetrOptions, options, "predict")
+        return processor.postprocess(raw_of("rf-detr", boxes, scores), context, built)[0].labels
+
+    assert found() == ("a", "b", "c")
+    assert found(confidence=0.4) == ("a", "b")
+    assert found(confidence={"b": 0.6}) == ("a", "c")
+    assert found(confidence={"a": 0.95, "c": 0.2}) == ("b", "c")
+    assert found(max_detections=2) == ("a", "b")
+    assert found(classes=["c", 0]) == ("a", "c")
+    assert found(classes="b", confidence={"b": 0.1}) == ("b",)
+    assert found(confidence=1.0) == ()
+    assert len(found(confidence=0.0)) == 27
+    for wrong, words in [
+        ({"classes": "d"}, "no label 'd'"),
+        ({"classes": 3}, "no class id 3"),
+        ({"confidence": {"aa": 0.5}}, "confidence: the model has no label 'aa'"),
+        ({"confidence": 1.5}, "between 0 and 1"),
+        ({"confidence": {"a": -1}}, "between 0 and 1"),
+        ({"max_detections": 0}, "at least 1"),
+        ({"mask_format": "png"}, "bitmap"),
+        ({"iou": 0.5}, "no argument 'iou'"),
+    ]:
+        with pytest.raises(InvalidArgument, match=words):
+            found(**wrong)
+
+
+def test_a_pixel_mask_is_filled_with_ones():
+    processor = made("transformers", extra_inputs=[spec("pixel_mask", (1, None, None), "int64")])
+    feeds, _ = processor.preprocess([picture(50, 40)], OPTIONS)
+    assert (feeds["pixel_mask"].shape, feeds["pixel_mask"].dtype) == ((1, 64, 96), np.int64)
+    assert feeds["pixel_mask"].all()
+    with pytest.raises(InvalidModel, match="one image input"):
+        made("transformers", extra_inputs=[spec("text", (1, 7), "int64")])
+
+
+@pytest.mark.parametrize(
+    ("form", "columns", "normalised"),
+    [
+        ("rf-detr", 3, True),
+        ("transformers", 4, True),
+        ("transformers", 3, False),
+        ("joint", 3, False),
+    ],
+)
+def test_pixels_are_normalised_as_the_family_is_exported(form, columns, normalised):
+    processor = made(form, columns=columns)
+    white = np.full((10, 10, 3), 255, np.uint8)
+    feeds, _ = processor.preprocess([white], OPTIONS)
+    expected = (1 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225] if normalised else 1
+    np.testing.assert_allclose(feeds["images"][0].transpose(1, 2, 0)[5, 5], expected, rtol=1e-5)
+
+
+def test_scores_whose_meaning_is_open_are_refused_with_the_line_to_write():
+    with pytest.raises(InvalidModel, match='"activation": "softmax"'):
+        made("transformers", columns=7)
+    with pytest.raises(InvalidModel, match='"activation"'):
+        made("transformers", labels=())
+    with pytest.raises(InvalidModel, match="7 classes, which doesn't fit 3 labels"):
+        made("transformers", columns=7, settings_given={"activation": "softmax"})
+
+
+@pytest.mark.parametrize("form", ["joint", "rf-detr", "deployed"])
+def test_nan_anywhere_that_counts_is_an_error(form):
+    processor = made(form)
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    boxes, scores = np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), np.full((9, 3), 0.5)
+    for damaged in outputs_of(form):
+        if damaged.dtype != "float32":
+            continue
+        raw = raw_of(form, boxes, scores)
+        raw[damaged.name][0, 0] = np.nan
+        with pytest.raises(InvalidModel, match="NaN"):
+            processor.postprocess(raw, context, OPTIONS)
+
+
+def test_a_class_id_without_a_label_is_an_error():
+    processor = made("deployed")
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    raw = raw_of("deployed", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), np.full((9, 3), 0.5))
+    raw["labels"][0, 3] = 3
+    with pytest.raises(InvalidModel, match="class id 3"):
+        processor.postprocess(raw, context, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [],
+        [spec("a", None)],
+        [spec("a", (1, 3))],
+        [spec("a", (1, 9, 4))],
+        [spec("a", (1, 9, 4)), spec("b", (1, 9, 4)), spec("c", (1, 9, 4))],
+        [spec("a", (1, 9, 7)), spec("b", (1, 9, 8))],
+        [spec("a", (1, 9, 4)), spec("b", (1, 9, 7)), spec("c", (1, 9, 8))],
+    ],
+)
+def test_outputs_of_no_form_are_no_form(outputs):
+    assert form_of(outputs) is None
+
+
+def facts(outputs, inputs=("images",), **metadata):
+    return {
+        "inputs": tuple(spec(name, (1, 3, 640, 640)) for name in inputs),
+        "outputs": tuple(outputs),
+        "metadata": metadata,
+    }
+
+
+ULTRALYTICS = {"task": "detect", "names": "{0: 'a', 1: 'b', 2: 'c'}", "stride": "32"}
+
+
+def test_what_is_sure_is_recognised():
+    recognise = DetrProcessor.recognise
+    assert recognise(facts(outputs_of("rf-detr", columns=91))).task == "object-detection"
+    masks = recognise(facts(outputs_of("rf-detr", columns=91, masks=True)))
+    assert masks.task == "instance-segmentation"
+    deployed = facts(outputs_of("deployed"), inputs=("images", "orig_target_sizes"))
+    assert recognise(deployed).task == "object-detection"
+    ultralytics = recognise(facts(outputs_of("joint"), **ULTRALYTICS))
+    assert (ultralytics.labels, ultralytics.settings) == (LABELS, {})
+
+
+@pytest.mark.parametrize(
+    "given_facts",
+    [
+        {},
+        facts(outputs_of("joint")),
+        facts(outputs_of("deployed")),
+        facts(outputs_of("transformers")),
+        facts(outputs_of("joint", columns=5), **ULTRALYTICS),
+        facts(outputs_of("joint"), **{**ULTRALYTICS, "end2end": "True"}),
+        facts(outputs_of("joint"), **{**ULTRALYTICS, "task": "segment"}),
+        facts(outputs_of("joint", columns=2), **{**ULTRALYTICS, "names": "{0: 'a', 1: 'b'}"}),
+    ],
+)
+def test_what_could_be_something_else_is_left_alone(given_facts):
+    assert DetrProcessor.recognise(given_facts) is None
+
+
+def test_two_classes_of_ultralytics_are_told_from_end_to_end_by_the_description():
+    metadata = {
+        **ULTRALYTICS,
+        "names": "{0: 'a', 1: 'b'}",
+        "description": "Ultralytics RT-DETR-l model",
+    }
+    assert DetrProcessor.recognise(facts(outputs_of("joint", columns=2), **metadata)) is not None
