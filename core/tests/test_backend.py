@@ -318,7 +318,9 @@ def test_reports_and_verdicts_are_checked_where_they_are_made():
 def test_an_argument_that_a_newer_core_may_have_asks_for_that_core(fake):
     fake.backend("ahead", load="@hookimpl\ndef load(artifact, quantization): ...")
     (verdict,) = reasons("ahead")
-    assert (verdict.code, verdict.fix) == ("api-version", "upgrade inference-core")
+    assert verdict.code == "api-version"
+    assert "install --upgrade" in verdict.fix
+    assert "inference-core" in verdict.fix
     assert "load of inference-ahead 1.0 takes the argument 'quantization'" in verdict.message
 
 

@@ -89,6 +89,16 @@ def test_damaged_metadata_of_one_distribution_hides_no_other(fake, damage):
     assert "damaged" in told[0].message, "the damaged distribution is nowhere to be seen"
 
 
+def test_a_group_that_nothing_looks_into_is_a_problem(fake):
+    info = fake.add("inference-odd", {"backends": {"odd": "x"}})
+    (info / "entry_points.txt").write_text("[inference_core.backend]\nodd = x\n")
+    discovery.refresh()
+    assert discovery.records() == ()
+    (problem,) = discovery.damaged()
+    assert "inference-odd has entry points in the group 'inference_core.backend'" in problem.message
+    assert "did you mean 'inference_core.backends'?" in problem.message
+
+
 def test_two_distributions_with_one_name_make_it_unusable_until_one_is_picked(
     fake, tmp_path, monkeypatch
 ):

@@ -22,6 +22,7 @@ from inference_core.discovery import Plugin, Record
 from inference_core.environment import Environment, same_device
 from inference_core.errors import InferenceError, PluginError
 from inference_core.hookspecs import HOOKS, PLUGIN_API, PROJECT
+from inference_core.install import install_command
 from inference_core.package import Artifact, Request
 from inference_core.session import Session
 from inference_core.verdict import BackendReport, Reason, Verdict
@@ -328,10 +329,11 @@ def _checked(plugin: Plugin, wrappers: tuple[Plugin, ...]) -> Backend | Reason:
     if api != PLUGIN_API:
         found = f"is written for PLUGIN_API {api}" if api is not None else "states no PLUGIN_API"
         newer = isinstance(api, int) and api > PLUGIN_API
+        fix = _newer_core() if newer else f"upgrade {record.distribution}"
         return Reason(
             "api-version",
             f"{record.origin} {found}; this inference-core speaks {PLUGIN_API}",
-            f"upgrade {'inference-core' if newer else record.distribution}",
+            fix,
         )
     missing = [name for name in HOOKS if not hasattr(value, name)]
     if missing:
@@ -362,8 +364,12 @@ def _argument_problem(record: Record, value: Any) -> Reason | None:
             if hint := did_you_mean(argument.name, known):
                 return Reason("error", said + hint)
             has = f"; it has {', '.join(known)}"
-            return Reason("api-version", said + has, "upgrade inference-core")
+            return Reason("api-version", said + has, _newer_core())
     return None
+
+
+def _newer_core() -> str:
+    return install_command("--upgrade", "inference-core")
 
 
 def _class_reason(record: Record) -> Reason:

@@ -66,7 +66,8 @@ def records() -> tuple[Record, ...]:
 
 
 def damaged() -> tuple[Reason, ...]:
-    """A problem for each distribution that has plugins of ours but whose metadata can't be read."""
+    """A problem for each distribution whose plugins can't be seen: its metadata can't be read, or names
+    a group that there isn't."""
     return _scan()[1]
 
 
@@ -91,7 +92,10 @@ def _scan() -> tuple[tuple[Record, ...], tuple[Reason, ...]]:
             continue
         for point in distributions.entry_points(listed):
             package, _, kind = point.group.partition(".")
-            if package != "inference_core" or kind not in PLUGIN_KINDS:
+            if package != "inference_core":
+                continue
+            if kind not in PLUGIN_KINDS:
+                problems.append(_unknown_group(point.group, name))
                 continue
             origin = normalised_name(name)
             record = Record(kind, point.name, point.value, origin, version or "unknown")
@@ -99,6 +103,16 @@ def _scan() -> tuple[tuple[Record, ...], tuple[Reason, ...]]:
             found.setdefault((kind, point.name, record.distribution), record)
     records = sorted(found.values(), key=lambda r: (r.kind, r.name, r.distribution))
     return tuple(records), tuple(problems)
+
+
+def _unknown_group(group: str, distribution: str) -> Reason:
+    groups = [f"inference_core.{kind}" for kind in PLUGIN_KINDS]
+    hint = did_you_mean(group, groups) or f"; known: {', '.join(groups)}"
+    return Reason(
+        "error",
+        f"{distribution} has entry points in the group {group!r}, which nothing looks into{hint}",
+        f"report it to the author of {distribution}",
+    )
 
 
 def _damage(distribution: Any, error: Exception) -> Reason:
