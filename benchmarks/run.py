@@ -13,11 +13,14 @@ from typing import Any
 
 import call_overhead
 import first_detection
+import stream
 
 # Ratios of a fresh process to its first detection, ours to bare; "default" has none, for where it
 # takes torch, importing torch is most of it.
 BUDGETS = {"wall_s": 1.5, "peak_mib": 1.4}
 ADDED_US = 5.0
+# Least frame rate of a stream as a part of its slowest stage's alone.
+STREAM_RATIO = 0.9
 
 
 def main() -> int:
@@ -30,12 +33,14 @@ def main() -> int:
     options = parser.parse_args()
     first = first_detection.measure(options.rounds)
     call = call_overhead.measure()
-    over = _over(first, call)
+    streamed = stream.measure()
+    over = _over(first, call) + _stream_over(streamed)
     if options.json:
-        report = {"first_detection": first, "call_overhead": call, "over_budget": over}
-        print(json.dumps(report, indent=2))
+        report = {"first_detection": first, "call_overhead": call, "stream": streamed}
+        print(json.dumps({**report, "over_budget": over}, indent=2))
     else:
         _print(first, call)
+        _print_stream(streamed)
     for line in over:
         print(f"over budget: {line}", file=sys.stderr)
     return 1 if over else 0
@@ -63,6 +68,21 @@ def _print(first: dict[str, Any], call: dict[str, Any]) -> None:
     print(
         f"  per call  ours {call['ours_us']:.2f} us, bare {call['bare_us']:.2f} us, "
         f"added {call['added_us']:.2f} us  (budget {ADDED_US:g})"
+    )
+
+
+def _stream_over(streamed: dict[str, Any]) -> list[str]:
+    if streamed["ratio"] >= STREAM_RATIO:
+        return []
+    return [f"a stream's frame rate: ratio {streamed['ratio']}, budget at least {STREAM_RATIO}"]
+
+
+def _print_stream(streamed: dict[str, Any]) -> None:
+    stages = ", ".join(f"{name} {ms:.2f}" for name, ms in streamed["stage_ms"].items())
+    print(f"Model.stream over {streamed['frames']} frames, {streamed['cores']} cores")
+    print(
+        f"  per frame {streamed['stream_ms']:.2f} ms; alone, in ms: {stages}; frame rate to that of "
+        f"{streamed['slowest']} alone {streamed['ratio']:.2f}  (budget at least {STREAM_RATIO:g})"
     )
 
 
