@@ -26,16 +26,15 @@ _SMALLEST = 16  # on a side, in pixels; below, tiles of an eighth mean nothing
 
 def stretching(pixels: Pixels) -> Pixels:
     """What lies between the 2nd and 98th percentile, over all channels, stretched to 0..255."""
-    low, high = np.percentile(pixels, (2, 98))
+    low, high = _percentiles(_counts(pixels), (0.02, 0.98))
     if high <= low:  # nearly all of one value
         return pixels
-    stretched = (np.clip(_LEVELS, low, high) - low) / (high - low) * 255
-    return _looked_up(pixels, stretched)
+    return _looked_up(pixels, (np.clip(_LEVELS, low, high) - low) / (high - low) * 255)
 
 
 def histogram_equalisation(pixels: Pixels) -> Pixels:
     """Each value by the share of values that aren't larger, over all channels."""
-    counts = np.bincount(pixels.reshape(-1), minlength=256)
+    counts = _counts(pixels)
     used = np.flatnonzero(counts)
     low, high = used[0] / 255, used[-1] / 255
     if low == high:
@@ -52,13 +51,30 @@ def adaptive_equalisation(pixels: Pixels) -> Pixels:
     that factor and nothing else.
     """
     value = pixels if pixels.ndim == 2 else pixels.max(axis=2)
-    if min(value.shape) < _SMALLEST:
+    if min(value.shape) < _SMALLEST or value.min() == value.max():
         return pixels
     equalised = _full_range(cv2.createCLAHE(_CLIP_LIMIT, _TILES).apply(_full_range(value)))
     if pixels.ndim == 2:
         return equalised
     factor = equalised / np.maximum(value, np.uint8(1)).astype(np.float32)
     return np.asarray(pixels * factor[..., None], np.uint8)
+
+
+def _counts(pixels: Pixels) -> NDArray[np.int64]:
+    """How often each value occurs, in all channels together."""
+    channels = range(pixels.shape[2]) if pixels.ndim == 3 else (0,)
+    each = [cv2.calcHist([pixels], [c], None, [256], [0, 256]) for c in channels]
+    return np.sum(each, axis=0, dtype=np.float64).astype(np.int64).reshape(256)
+
+
+def _percentiles(counts: NDArray[np.int64], shares: tuple[float, ...]) -> NDArray[np.float64]:
+    """numpy.percentile, linear between neighbours, of values that are counted."""
+    positions = np.multiply(shares, counts.sum() - 1)
+    below, above = (
+        np.searchsorted(counts.cumsum(), rounded(positions), side="right")
+        for rounded in (np.floor, np.ceil)
+    )
+    return np.asarray(below + (above - below) * (positions % 1), np.float64)
 
 
 def _full_range(value: Any) -> Pixels:
