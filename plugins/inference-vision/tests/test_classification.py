@@ -55,6 +55,25 @@ def test_the_best_classes_come_first(make, picture):
     assert len(processor.postprocess({"output0": raw}, context, OPTIONS)[0]) == 3
 
 
+def test_of_several_labels_all_that_reach_the_threshold_are_given(make, picture):
+    labels = tuple("abcdefg")
+    processor = make(ClassificationProcessor, (1, 7), labels, {"activation": "sigmoid"})
+    _, context = processor.preprocess([picture], OPTIONS)
+    raw = np.array([[5, -5, 4, 3, 2, 1, 0.5]], np.float32)
+
+    def found(**options):
+        built = build_options(ClassificationOptions, options, "predict")
+        return "".join(processor.postprocess({"output0": raw}, context, built)[0].labels)
+
+    assert found() == "acdef"
+    assert found(threshold=0.5) == "acdefg"
+    assert found(threshold=0.5, top_k=2) == "ac"
+    assert found(threshold=1 / (1 + np.exp(-2.5))) == "acd"
+    assert found(threshold=1) == ""
+    with pytest.raises(InvalidArgument, match="between 0 and 1"):
+        found(threshold=2)
+
+
 @pytest.mark.parametrize("resize", ["crop", "stretch", "letterbox"])
 def test_settings_choose_the_preprocessing(make, picture, resize):
     settings_given = {

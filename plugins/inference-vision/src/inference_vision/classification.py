@@ -32,19 +32,25 @@ class ClassificationOptions:
     """Per-call options of classification.
 
     Attributes:
-        top_k: how many classes to return, the most likely.
+        top_k: how many classes to return at most, the most likely; None is 5, or all that reach
+            the threshold where there is one.
+        threshold: only classes that are at least so sure, 0 to 1, as one asks of a graph that scores
+            each label for itself (multi-label, the setting "activation": "sigmoid").
         color_format: channel order of images given as arrays.
 
     Raises:
         InvalidArgument: a value out of range.
     """
 
-    top_k: int = 5
+    top_k: int | None = None
+    threshold: float | None = None
     color_format: Literal["bgr", "rgb"] = "bgr"
 
     def __post_init__(self) -> None:
-        if self.top_k < 1:
+        if self.top_k is not None and self.top_k < 1:
             raise InvalidArgument(f"top_k must be at least 1, not {self.top_k}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise InvalidArgument(f"threshold must be between 0 and 1, not {self.threshold}")
 
 
 class ClassificationProcessor:
@@ -103,10 +109,7 @@ class ClassificationProcessor:
         Raises:
             InvalidModel: the output isn't (pictures, labels), or not finite.
         """
-        import numpy as np
-        from inference_core.results import Classification
-
-        from inference_vision.class_scores import probabilities
+        from inference_vision.class_scores import best_classes, probabilities
         from inference_vision.finite import check_finite
 
         raw = outputs[self._output]
@@ -117,16 +120,10 @@ class ClassificationProcessor:
                 f"({len(context)} pictures, {count or 'any number of'} labels)"
             )
         check_finite(raw, self._output, "scores")
-        scores = probabilities(raw, self._activation)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : options.top_k]
+        labels = self._labels or tuple(map(str, range(raw.shape[1])))
         return [
-            Classification(
-                class_id=ids.astype(np.int64),
-                confidence=row[ids],
-                labels=tuple(self._labels[i] if count else str(i) for i in ids.tolist()),
-                image_size=size,
-            )
-            for ids, row, size in zip(best, scores, context, strict=True)
+            best_classes(scores, labels, options.top_k, options.threshold, size)
+            for scores, size in zip(probabilities(raw, self._activation), context, strict=True)
         ]
 
 

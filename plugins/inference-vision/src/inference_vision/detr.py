@@ -24,6 +24,7 @@ from inference_vision.detr_forms import (
     form_of,
     label_columns,
 )
+from inference_vision.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from inference_vision.letterbox import Placement
 
 DETECTION, SEGMENTATION = "object-detection", "instance-segmentation"
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of RGB pixels as 0..1, as torchvision states them."""
 
 CONFIDENCE = 0.25
 

@@ -36,13 +36,7 @@ def to_source(
         if values.shape == (height, width):
             return values
         return np.asarray(cv2.resize(values, (width, height)), np.float32)
-    factors, shifts = [], []
-    for axis in range(2):
-        start, end = placement.area[axis], placement.area[axis + 2]
-        cells = values.shape[1 - axis] / canvas[axis]
-        factor = placement.inner[axis] / (end - start) * cells
-        factors.append(factor)
-        shifts.append((0.5 - start) * factor + placement.offset[axis] * cells - 0.5)
+    factors, shifts = _affine(values.shape, placement, canvas)
     result = np.empty((height, width), np.float32)
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
@@ -61,6 +55,40 @@ def to_source(
                 borderMode=cv2.BORDER_REPLICATE,
             )
     return result
+
+
+def nearest_to_source(
+    grid: NDArray[Any], placement: Placement, canvas: tuple[int, int]
+) -> NDArray[Any]:
+    """(height, width) of the source picture, each pixel with the value of the cell its centre is in.
+
+    Args:
+        grid: (rows, columns) of any dtype, which the result has, too.
+        placement: of the picture in the input.
+        canvas: (width, height) of the input.
+    """
+    factors, shifts = _affine(grid.shape, placement, canvas)
+    columns, rows = (
+        np.clip(np.rint(np.arange(side) * factor + shift), 0, cells - 1).astype(np.intp)
+        for side, factor, shift, cells in zip(
+            placement.source, factors, shifts, grid.shape[::-1], strict=True
+        )
+    )
+    return np.asarray(grid[rows][:, columns])
+
+
+def _affine(
+    shape: tuple[int, ...], placement: Placement, canvas: tuple[int, int]
+) -> tuple[list[float], list[float]]:
+    """Factor and addend, for x and for y, from the index of a pixel to the index of a cell."""
+    factors, shifts = [], []
+    for axis in range(2):
+        start, end = placement.area[axis], placement.area[axis + 2]
+        cells = shape[1 - axis] / canvas[axis]
+        factor = placement.inner[axis] / (end - start) * cells
+        factors.append(factor)
+        shifts.append((0.5 - start) * factor + placement.offset[axis] * cells - 0.5)
+    return factors, shifts
 
 
 def masks_to_source(
