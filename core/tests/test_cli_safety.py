@@ -83,16 +83,16 @@ def test_a_run_replaces_what_the_output_held(infer, linear, tmp_path, results):
 
 def test_an_interrupted_run_keeps_its_lines(infer, linear, tmp_path, results, monkeypatch):
     a, b = arrays(tmp_path / "a.npz", [0, 0]), arrays(tmp_path / "b.npz", [0, 0])
-    from inference_core.cli import predict
+    from inference_core.cli import prediction
 
-    read = predict._read
+    read = prediction.read
 
     def interrupted(model, path):
         if path == b:
             raise KeyboardInterrupt
         return read(model, path)
 
-    monkeypatch.setattr(predict, "_read", interrupted)
+    monkeypatch.setattr(prediction, "read", interrupted)
     code, _, err = infer("predict", linear.file(), a, b, "--output", results)
     assert (code, err) == (130, "interrupted\n")
     assert [row["input"] for row in lines(results)] == [str(a)]
@@ -108,7 +108,7 @@ def test_no_model_is_loaded_if_every_input_is_missing(infer, linear):
 def test_pictures_go_through_the_graph_in_batches_and_a_bad_one_costs_only_itself(
     infer, linear, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("inference_core.cli.predict._read", lambda model, path: rows[path.name])
+    monkeypatch.setattr("inference_core.cli.prediction.read", lambda model, path: rows[path.name])
     rows = {f"{n}.png": (n, 0) for n in range(5)}
     for name in rows:
         (tmp_path / name).touch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from inference_core.arguments import build_options
@@ -32,6 +32,7 @@ class Model:
         artifact: the artifact that was loaded.
         backend: name of the backend that runs it.
         device: where it runs, as the framework reports it.
+        batch_size: how many inputs of a list go through the graph at once.
         resolution: why this backend, and why not the others.
     """
 
@@ -68,7 +69,7 @@ class Model:
         self._defaults = self._built_options({}) if self._option_class is not None else None
         self._single = next(iter(parts.values())) if len(parts) == 1 else None
         self.device: str = next(iter(parts.values())).session.device
-        self._batch = self._batch_limit(batch_size or DEFAULT_BATCH)
+        self.batch_size = self._batch_limit(batch_size or DEFAULT_BATCH)
         self._stream_batch = self._batch_limit(batch_size or 1)
 
     @property
@@ -127,8 +128,8 @@ class Model:
         typed = self._options(options)
         batch = inputs if isinstance(inputs, list) else [inputs]
         results: list[Any] = []
-        for start in range(0, len(batch), self._batch):
-            results.extend(self._results(batch[start : start + self._batch], typed))
+        for start in range(0, len(batch), self.batch_size):
+            results.extend(self._results(batch[start : start + self.batch_size], typed))
         return results if isinstance(inputs, list) else results[0]
 
     def predict_tensors(
@@ -151,7 +152,7 @@ class Model:
             loaded = self._part(part)
         return loaded.run(feeds)
 
-    def stream(self, inputs: Iterable[Any], /, **options: Any) -> Iterator[tuple[Any, Any]]:
+    def stream(self, inputs: Iterable[Any], /, **options: Any) -> Generator[tuple[Any, Any]]:
         """Run the model on inputs as they come; yields (input, result) in order.
 
         Reading the next inputs, preprocessing, running and postprocessing overlap. A few inputs are

@@ -12,7 +12,7 @@ import atexit
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ _PATIENCE = 5.0
 
 def pipelined(
     inputs: Iterable[Any], stages: Iterable[Stage], batch: int = 1
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any]]:
     """(input, result) for each input, in order.
 
     Not more than `(number of stages + 2) * batch - 1` inputs are read ahead of those handed out.

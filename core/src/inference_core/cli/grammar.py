@@ -118,12 +118,19 @@ def parser() -> Parser:
         help="where to write the annotated picture",
     )
 
-    predict = _command(commands, "predict", "run a model on files, folders and globs")
+    predict = _command(commands, "predict", "run a model on pictures, videos or a camera")
     predict.add_argument("model", help="a model file or folder, or a bundled name such as shapes")
-    predict.add_argument("inputs", nargs="+", help="pictures, folders of pictures, or quoted globs")
+    predict.add_argument(
+        "inputs",
+        nargs="+",
+        help="pictures, videos, folders of them, quoted globs, or 0 for the first camera",
+    )
     _loading(predict)
-    predict.add_argument("--save", metavar="DIR", help="write annotated pictures into this folder")
+    predict.add_argument(
+        "--save", metavar="DIR", help="write annotated pictures and videos into this folder"
+    )
     predict.add_argument("--output", metavar="FILE", help="write the JSON lines to this file")
+    predict.add_argument("--coco", metavar="FILE", help="write the detections as COCO JSON")
     predict.add_argument(
         "-p",
         "--param",

@@ -7,9 +7,10 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference_core.errors import InvalidInput
+from inference_core.errors import InvalidArgument, InvalidInput
 
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 ARRAYS = (".npz",)
 
 
@@ -31,6 +32,25 @@ def expanded(
         except InvalidInput as error:
             errors.append(error)
     return list(found), errors
+
+
+def cameras_and_others(inputs: Sequence[str]) -> tuple[list[int], list[str]]:
+    """The indices of cameras among the inputs (numbers that name no file), and all else.
+
+    Raises:
+        InvalidArgument: several cameras: the first would never come to an end.
+    """
+    cameras = [text for text in inputs if _is_number(text) and not Path(text).exists()]
+    if len(cameras) > 1:
+        raise InvalidArgument(
+            f"the cameras {' and '.join(cameras)} can't be watched by one command, for a camera has "
+            "no end; start one for each"
+        )
+    return [int(text) for text in cameras], [text for text in inputs if text not in cameras]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 5
 
 
 def _files(text: str, suffixes: Sequence[str]) -> list[Path]:
@@ -62,7 +82,7 @@ def _inside(folder: Path, suffixes: Sequence[str]) -> list[Path]:
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
     if not files:
-        what = ".npz file" if suffixes == ARRAYS else f"picture ({', '.join(PICTURES)})"
+        what = ".npz file" if suffixes == ARRAYS else f"picture or video ({', '.join(suffixes)})"
         raise InvalidInput(f"the folder {folder} holds no {what}")
     return files
 

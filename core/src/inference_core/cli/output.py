@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,13 +82,39 @@ def status(message: str) -> Iterator[None]:
         yield
 
 
-def progress(items: Iterable[Any], total: int, message: str) -> Iterable[Any]:
-    """`items`, with a progress bar on stderr if it is a terminal and there are several."""
-    if total < 2 or not sys.stderr.isatty():
-        return items
+def progress(items: Iterable[Any], total: int | None, message: str, unit: str) -> Generator[Any]:
+    """`items`, with a progress bar on stderr if it is a terminal and there are several.
+
+    Args:
+        items: what is passed on.
+        total: how many there are, None if that isn't known.
+        message: what stands before the bar.
+        unit: what they are called in "12.3 frames/s".
+    """
+    if (total is not None and total < 2) or not sys.stderr.isatty():
+        yield from items
+        return
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import track
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    text = escape(printable(message))
-    return track(items, text, total, console=Console(stderr=True), transient=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(escape(printable(message)), total=total, rate="")
+        for item in items:
+            yield item
+            bars.advance(bar)
+            speed = bars.tasks[0].speed
+            bars.update(bar, rate=f"{speed:.1f} {unit}/s" if speed else "")

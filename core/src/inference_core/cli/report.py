@@ -1,4 +1,4 @@
-"""What `infer predict` tells of each input: text or JSON on stdout, JSON lines in a file."""
+"""What `infer predict` tells of each input and frame: text or JSON on stdout, JSON lines in a file."""
 
 from __future__ import annotations
 
@@ -62,20 +62,35 @@ class Report:
         self._as_json = as_json
         self._lines = lines
 
-    def result(self, path: Path, result: Any, saved: Path | None) -> None:
+    def result(self, name: str, result: Any, saved: Path | None) -> None:
         """An input that was done, and the file that its result was drawn in."""
-        row: dict[str, Any] = {"input": str(path), "result": _plain(result)}
+        row: dict[str, Any] = {"input": name, "result": _plain(result)}
         if saved:
             row["saved"] = str(saved)
         self._row(row)
         if not self._as_json and (saved or not self._lines):
-            shown = f"{path}: {_summary(result)}" + (f" -> {saved}" if saved else "")
+            shown = f"{name}: {_summary(result)}" + (f" -> {saved}" if saved else "")
             print(printable(shown))
 
-    def failure(self, message: str, path: Path | None = None) -> None:
+    def frame(self, name: str, at: Mapping[str, Any], result: Any, quiet: bool) -> None:
+        """A frame that was done: `at` has its number and time. `quiet`: no line of text for each."""
+        self._row({"input": name, **at, "result": _plain(result)})
+        if not (self._as_json or self._lines or quiet):
+            print(printable(f"{name} {at['timestamp']:.2f} s: {_summary(result)}"))
+
+    def video(self, name: str, frames: int, seconds: float, saved: Path | None) -> None:
+        """A video that was done up to so many frames, and the one that was drawn from it."""
+        rate = frames / seconds if seconds else 0.0
+        row = {"input": name, "frames": frames, "frames_per_second": round(rate, 2)}
+        self._row({**row, "saved": str(saved)} if saved else row)
+        if not self._as_json:
+            shown = f"{name}: {frames} frames, {rate:.1f} per second"
+            print(printable(shown + (f" -> {saved}" if saved else "")))
+
+    def failure(self, message: str, name: str | None = None) -> None:
         """An input that failed; None where it stands for no file."""
         self.failed += 1
-        self._row({"input": str(path) if path else None, "error": message})
+        self._row({"input": name, "error": message})
         if not self._as_json:
             print(f"error: {printable(message)}", file=sys.stderr)
 

@@ -39,18 +39,18 @@ class SaveFolder:
         if isinstance(result, dict):
             import numpy as np
 
-            target = self._free(f"{path.stem}.npz")
+            target = self.free(f"{path.stem}.npz")
             np.savez(target, **result)
             return target
         if not hasattr(result, "annotate"):
             raise InvalidArgument(f"--save: a {type(result).__name__} can't be drawn")
         vision = import_optional("inference_vision", "inference-vision", "--save")
         suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"
-        target = self._free(f"{path.stem}{suffix.lower()}")
+        target = self.free(f"{path.stem}{suffix.lower()}")
         vision.write_image(target, result.annotate(path))
         return target
 
-    def _free(self, name: str) -> Path:
+    def free(self, name: str) -> Path:
         """A file of that name, numbered if this run has already written one."""
         number, target = 1, self._folder / name
         first = target
@@ -61,14 +61,14 @@ class SaveFolder:
         return target
 
 
-def refuse_overwriting(target: Path, others: Iterable[Path], what: str) -> None:
-    """Refuse to write to a file that is one of `others`, by whatever path or link.
+def refuse_overwriting(target: Path, others: Iterable[Path], what: str, flag: str) -> None:
+    """Refuse that `flag` names a file which is one of `others`, by whatever path or link.
 
     Raises:
         InvalidArgument: it is.
     """
     if target.exists() and any(each.exists() and target.samefile(each) for each in others):
-        raise InvalidArgument(f"--output {target} {what}, and would be overwritten")
+        raise InvalidArgument(f"{flag} {target} {what}, and would be overwritten")
 
 
 def model_files(package: ModelPackage) -> list[Path]:

@@ -1,0 +1,96 @@
+"""`infer predict` on a video file or a camera: a result for each frame, and an annotated video."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Any
+
+from inference_core.cli.coco import CocoFile
+from inference_core.cli.output import progress
+from inference_core.cli.report import Report
+from inference_core.cli.saving import SaveFolder
+from inference_core.errors import InferenceError, InvalidArgument, PluginError
+from inference_core.model import Model
+from inference_core.optional import import_optional
+
+# For the annotated video of a camera or file that doesn't state its own.
+DEFAULT_FPS = 25.0
+
+
+class Watcher:
+    """Runs a model over videos and cameras and tells of each frame.
+
+    Args:
+        model: takes pictures.
+        parameters: per-call options.
+        report: where results go.
+        folder: where annotated videos go, if they are asked for.
+        coco: where else detections go.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        parameters: Mapping[str, Any],
+        report: Report,
+        folder: SaveFolder | None,
+        coco: CocoFile | None,
+    ) -> None:
+        self._model, self._parameters = model, parameters
+        self._report, self._folder, self._coco = report, folder, coco
+
+    def watch(self, source: Path | int) -> None:
+        """Run the model over one; what goes wrong with it is told, and what was done stays.
+
+        Raises:
+            PluginError: the backend or the processor failed; so it would with the next.
+            InvalidArgument: an option is wrong.
+        """
+        # What the decoder has to say on its own comes back as an error in words.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        vision = import_optional("inference_vision", "inference-vision", "reading videos")
+        name = f"camera {source}" if isinstance(source, int) else str(source)
+        try:
+            with vision.Video(source) as clip:
+                writer = None
+                if self._folder:
+                    stem = f"camera-{source}" if isinstance(source, int) else source.stem
+                    target = self._folder.free(f"{stem}.mp4")
+                    writer = vision.VideoWriter(target, clip.fps or DEFAULT_FPS)
+                self._frames(clip, name, writer)
+        except (PluginError, InvalidArgument):
+            raise
+        except InferenceError as error:
+            self._report.failure(str(error), name)
+
+    def _frames(self, clip: Any, name: str, writer: Any) -> None:
+        done, begun = 0, time.monotonic()
+        try:
+            # Closed in turn, also by an interrupt: the bar, the stream, and then the video is whole.
+            with (
+                writer or nullcontext(),
+                closing(self._model.stream(clip, **self._parameters)) as stream,
+                closing(progress(stream, clip.count, name, "frames")) as frames,
+            ):
+                for frame, result in frames:
+                    self._tell(frame, name, result, writer)
+                    done += 1
+        finally:
+            if done:
+                seconds = time.monotonic() - begun
+                self._report.video(name, done, seconds, writer.path if writer else None)
+
+    def _tell(self, frame: Any, name: str, result: Any, writer: Any) -> None:
+        at = {"frame": frame.index, "timestamp": round(frame.timestamp, 6)}
+        if writer:
+            if not hasattr(result, "annotate"):
+                raise InvalidArgument(f"--save: a {type(result).__name__} can't be drawn")
+            writer.write(result.annotate(frame))
+        if self._coco:
+            self._coco.add(result, name, at)
+        self._report.frame(name, at, result, quiet=bool(writer or self._coco))
