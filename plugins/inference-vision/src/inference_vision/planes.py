@@ -10,6 +10,7 @@ for it returns.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from inference_vision.image import Pixels
 
 _local = threading.local()
 
+_LEVELS = np.arange(256, dtype=np.float32)
+
 Channels = Sequence[float]
 
 DTYPES = ("float32", "float16", "uint8")
@@ -34,7 +37,7 @@ def scratch(name: str, shape: tuple[int, ...]) -> Pixels:
 
     It grows to the largest request and is given away again by the next call with the same name.
     """
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     memory: Pixels | None = getattr(_local, name, None)
     if memory is None or memory.size < size:
         memory = np.empty(size, np.uint8)
@@ -98,8 +101,10 @@ def write_planes(pixels: Pixels, out: NDArray[Any], scale: Channels, shift: Chan
         planes = list(scratch("planes", (3, *pixels.shape[:2])))
         cv2.split(pixels, planes)
     for plane, target, factor, addend in zip(planes, out, scale, shift, strict=True):
-        if target.dtype == np.float16:  # which is too coarse to compute in
-            target[...] = plane * np.float32(factor) + np.float32(addend)
+        if target.dtype == np.float16:
+            # Too coarse to compute in, and slow to convert to: OpenCV looks it up, as 16 bits.
+            table = (_LEVELS * np.float32(factor) + np.float32(addend)).astype(np.float16)
+            target.view(np.int16)[...] = cv2.LUT(plane, table.view(np.int16))
             continue
         target[...] = plane
         if target.dtype == np.uint8:
