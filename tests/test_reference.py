@@ -153,11 +153,17 @@ KIT_PAGE: dict[str, set[str]] = {
     "Options": checks(OptionChecks),
     "Lifetime": checks(LifetimeChecks),
 }
+WRAPPERS_PAGE: dict[str, set[str]] = {
+    "What a wrapper sees": {
+        "hooks", "load", "predict", "stream", "order", "imports", "mistakes", "unusable"
+    },
+}  # fmt: skip
 PAGES = {
     AUTHORS / "conformance-kit.md": KIT_PAGE,
     AUTHORS / "hooks.md": HOOKS_PAGE,
     AUTHORS / "processors.md": PROCESSORS_PAGE,
     AUTHORS / "readers-and-sources.md": READERS_PAGE,
+    AUTHORS / "wrappers.md": WRAPPERS_PAGE,
     ROOT / "docs" / "choosing-a-backend.md": CHOOSING_PAGE,
 }
 
@@ -294,7 +300,7 @@ FOR_AUTHORS = (
 RAISED_OR_GIVEN = {
     "Reason", "PluginError", "InvalidModel", "TypeError", "error", "warn", "_mistake", "_returned"
 }  # fmt: skip
-FIXES = re.compile("INFERENCE_|unset|upgrade|mark it|reinstall|mend or")
+FIXES = re.compile("INFERENCE_|unset|upgrade|mark it|reinstall|report it")
 
 
 def template(node: ast.AST) -> str:
