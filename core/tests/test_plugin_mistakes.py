@@ -185,13 +185,21 @@ def test_alternatives_that_are_recognised_alike_count_as_one_model(linear):
         AutoModel.resolve(folder)
 
 
-@pytest.mark.parametrize("task", ["segment", "pose", "obb"])
-def test_a_known_layout_without_its_processor_is_no_plain_graph(linear, task):
+@pytest.mark.parametrize(
+    ("task", "processor"),
+    [
+        ("segment", "yolo-segmentation"),
+        ("pose", "yolo-keypoints"),
+        ("obb", "yolo-oriented"),
+        ("semantics", "ultralytics-semantics"),
+    ],
+)
+def test_a_known_layout_without_its_processor_is_no_plain_graph(linear, task, processor):
     path = linear.file(metadata={"task": task, "names": "{0: 'a'}", "stride": "32"})
     resolution = AutoModel.resolve(path)
     assert resolution.chosen is None
     (reason,) = resolution.candidates[0].verdict.reasons
-    assert (reason.code, f"ultralytics-{task}" in reason.message) == ("processor", True)
+    assert (reason.code, processor in reason.message) == ("processor", True)
 
 
 def test_parameters_of_a_plain_graph_are_refused(linear):

@@ -80,7 +80,24 @@ BACKENDS = (
 )
 
 # Distributions that bring a processor, a bundled model or a URL scheme.
-PROCESSORS = {"yolo": "inference-vision", "classification": "inference-vision"}
+PROCESSORS = dict.fromkeys(
+    (
+        "classification",
+        "clip",
+        "depth",
+        "detr",
+        "embedding",
+        "sam",
+        "semantic-segmentation",
+        "yolo",
+        "yolo-keypoints",
+        "yolo-nas",
+        "yolo-oriented",
+        "yolo-segmentation",
+        "yolo-world",
+    ),
+    "inference-vision",
+)
 BUNDLED_MODELS = {"shapes": "inference-vision"}
 
 
@@ -100,5 +117,19 @@ def _ultralytics_processor(facts: Facts) -> str | None:
     metadata: dict[str, Any] = dict(facts.get("metadata", {}))
     if not {"task", "names", "stride"} <= metadata.keys():
         return None
-    known = {"detect": "yolo", "classify": "classification"}
+    if metadata["task"] == "detect" and "rtdetr" in _described(metadata):
+        return "detr"
+    known = {
+        "classify": "classification",
+        "detect": "yolo",
+        "obb": "yolo-oriented",
+        "pose": "yolo-keypoints",
+        "segment": "yolo-segmentation",
+    }
     return known.get(metadata["task"], f"ultralytics-{str(metadata['task'])[:40]}")
+
+
+def _described(metadata: dict[str, Any]) -> str:
+    """What Ultralytics says of the architecture: the detector's head, and the model's name."""
+    said = f"{metadata.get('head', '')} {metadata.get('description', '')}"
+    return said.lower().replace("-", "")

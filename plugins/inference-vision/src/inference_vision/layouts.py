@@ -13,23 +13,28 @@ from inference_core.session import TensorSpec
 
 Layout = Literal["boxes-scores", "objectness", "end-to-end"]
 """
-- boxes-scores: (batch, 4 + classes, boxes), YOLOv8 and later; rows cx, cy, w, h, a score per class.
-- objectness: (batch, boxes, 5 + classes), YOLOv5 and v7; columns cx, cy, w, h, objectness, and a
-  score per class which counts times the objectness.
-- end-to-end: (batch, boxes, 6), after the graph's own suppression; columns x1, y1, x2, y2, score,
-  class id; unused rows have a score of 0.
+- boxes-scores: (batch, 4 + classes + extras, boxes), YOLOv8 and later; rows cx, cy, w, h, a score
+  per class, extras.
+- objectness: (batch, boxes, 5 + classes + extras), YOLOv5 and v7; columns cx, cy, w, h, objectness,
+  a score per class which counts times the objectness, extras.
+- end-to-end: (batch, boxes, 6 + extras), after the graph's own suppression; columns x1, y1, x2, y2,
+  score, class id, extras; unused rows have a score of 0. Oriented boxes have cx, cy, w, h here, too.
 
-All coordinates are pixels of the input.
+Extras are what a task adds to a box: coefficients of its mask, keypoints, an angle. All coordinates
+are pixels of the input.
 """
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
-def matching_layouts(shape: Sequence[int | None] | None, classes: int) -> list[Layout]:
+def matching_layouts(
+    shape: Sequence[int | None] | None, classes: int, extras: int = 0
+) -> list[Layout]:
     """The layouts that an output of this shape can have.
 
     Args:
         shape: None entries (and None for all of it) may be any size.
         classes: how many labels the model has; 0 if that isn't known.
+        extras: how many numbers of a box belong to its task.
     """
     if shape is None:
         return list(LAYOUTS)
@@ -37,26 +42,36 @@ def matching_layouts(shape: Sequence[int | None] | None, classes: int) -> list[L
         return []
     _, rows, columns = shape
 
-    def fits(size: int | None, extra: int, other: int | None) -> bool | None:
+    def fits(size: int | None, fixed: int, other: int | None) -> bool | None:
         """None for "it may": the axis is open."""
         if size is None:
             return None
         if classes:
-            return size == extra + classes
-        return size > extra and (other is None or other > size)  # there are more boxes than classes
+            return size == fixed + classes
+        return size > fixed and (other is None or other > size)  # there are more boxes than classes
 
     fitting = {
-        "boxes-scores": fits(rows, 4, columns),
-        "objectness": fits(columns, 5, rows),
-        "end-to-end": None if columns is None else columns == 6,
+        "boxes-scores": fits(rows, 4 + extras, columns),
+        "objectness": fits(columns, 5 + extras, rows),
+        "end-to-end": None if columns is None else columns == 6 + extras,
     }
     # An axis of just the right size says more than one that may have any.
     sure = [layout for layout in LAYOUTS if fitting[layout]]
     return sure or [layout for layout in LAYOUTS if fitting[layout] is None]
 
 
+def prototypes_of(outputs: Sequence[TensorSpec]) -> TensorSpec | None:
+    """The output that holds the prototypes of masks, the only one with four axes: (batch, M, h, w)."""
+    found = [output for output in outputs if output.shape and len(output.shape) == 4]
+    return found[0] if len(found) == 1 else None
+
+
 def choose_output(
-    outputs: Sequence[TensorSpec], classes: int, layout: str | None
+    outputs: Sequence[TensorSpec],
+    classes: int,
+    layout: str | None,
+    extras: int = 0,
+    processor: str = "yolo",
 ) -> tuple[TensorSpec, Layout]:
     """The output that holds the boxes, and its layout.
 
@@ -64,6 +79,8 @@ def choose_output(
         outputs: of the graph; those without three axes (older exports have them) are passed over.
         classes: how many labels the model has; 0 if that isn't known.
         layout: the one that the settings name, if they do.
+        extras: how many numbers of a box belong to its task.
+        processor: name of the processor, for messages.
 
     Raises:
         InvalidModel: nothing fits, or more than one thing does, with the manifest line to write; or
@@ -72,12 +89,14 @@ def choose_output(
     found: list[tuple[TensorSpec, Layout]] = [
         (output, candidate)
         for output in outputs
-        for candidate in matching_layouts(output.shape, classes)
+        for candidate in matching_layouts(output.shape, classes, extras)
         if layout in (None, candidate)
     ]
     shapes = ", ".join(map(str, outputs)) or "no outputs"
     labels = f"{classes} labels" if classes else "an unknown number of labels"
-    if not classes and any(output.shape and len(output.shape) == 4 for output in outputs):
+    if extras:
+        labels += f" and {extras} more numbers per box"
+    if not classes and not extras and any(len(output.shape or ()) == 4 for output in outputs):
         # Segmentation models give the prototypes of their masks so; only the number of labels can
         # tell whether the boxes have coefficients of masks among their scores.
         raise InvalidModel(
@@ -94,7 +113,7 @@ def choose_output(
         )
     if found:
         lines = " or ".join(
-            f'"processor": {{"name": "yolo", "settings": {{"layout": "{candidate}"}}}}'
+            f'"processor": {{"name": "{processor}", "settings": {{"layout": "{candidate}"}}}}'
             for _, candidate in found
         )
         raise InvalidModel(
@@ -104,5 +123,6 @@ def choose_output(
     wanted = [cast(Layout, layout)] if layout else list(LAYOUTS)
     raise InvalidModel(
         f"no output fits the layout {' or '.join(wanted)} with {labels}: the graph gives {shapes}. "
-        "Check the labels; segmentation, pose and oriented boxes are other tasks"
+        "Check the labels; detection, segmentation, keypoints and oriented boxes are other tasks, "
+        "each with a processor of its own: yolo, yolo-segmentation, yolo-keypoints, yolo-oriented"
     )

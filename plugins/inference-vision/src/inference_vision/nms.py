@@ -1,17 +1,25 @@
 """Non-maximum suppression: of boxes that overlap too much, only the most confident stays.
 
 It gives exactly what the greedy algorithm gives that takes the boxes one by one, best first, but
-works on blocks of boxes, so that numpy does the work.
+works on blocks of boxes, so that numpy does the work. How much two boxes overlap is somebody else's
+question where they are oriented: `inference_vision.oriented` answers it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 128
+CHUNK = 1024
+"""Columns that are compared at once: the intermediate arrays stay in the cache."""
+
+Indices = NDArray[np.intp]
+Overlapping = Callable[[Indices, Indices], NDArray[np.bool_]]
+"""Which boxes of the first (rows) and the second (columns) overlap too much."""
 
 
 def non_maximum_suppression(
@@ -22,7 +30,7 @@ def non_maximum_suppression(
     iou: float,
     max_detections: int,
     class_agnostic: bool = False,
-) -> NDArray[np.intp]:
+) -> Indices:
     """Indices of the boxes that stay, best first.
 
     A box goes if its intersection over union with a better one that stays is *above* `iou`. Of
@@ -35,33 +43,59 @@ def non_maximum_suppression(
         iou: 0 to 1.
         max_detections: at most so many stay.
     """
-    order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = boxes.T.astype(
-        np.float64
-    )  # the area of a finite float32 box can't overflow it
+    # float64: the area of a finite float32 box can't overflow it.
+    x1, y1, x2, y2 = boxes.T.astype(np.float64)
     area = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
 
-    def overlapping(left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which boxes of `left` (rows) and `right` (columns) compete and overlap too much."""
+    def overlapping(left: Indices, right: Indices) -> NDArray[np.bool_]:
         column = left[:, None]
-        width = np.minimum(x2[column], x2[right]) - np.maximum(x1[column], x1[right])
-        height = np.minimum(y2[column], y2[right]) - np.maximum(y1[column], y1[right])
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        width = np.minimum(x2[column], x2[right])
+        width -= np.maximum(x1[column], x1[right])
+        height = np.minimum(y2[column], y2[right])
+        height -= np.maximum(y1[column], y1[right])
+        shared = np.maximum(width, 0, out=width)
+        shared *= np.maximum(height, 0, out=height)
         # Multiplied instead of divided: two boxes without area have no union to divide by.
-        above = shared > iou * (area[column] + area[right] - shared)
-        if not class_agnostic:
-            above &= class_ids[column] == class_ids[right]
-        return np.asarray(above)
+        union = np.subtract(area[column] + area[right], shared, out=height)
+        union *= iou
+        return np.asarray(shared > union)
 
+    return suppress(scores, None if class_agnostic else class_ids, overlapping, max_detections)
+
+
+def suppress(
+    scores: NDArray[Any],
+    class_ids: NDArray[Any] | None,
+    overlapping: Overlapping,
+    max_detections: int,
+) -> Indices:
+    """Indices of the boxes that stay, best first, whatever their shape.
+
+    Args:
+        scores: (N,), not NaN.
+        class_ids: (N,); only boxes of the same class compete. None: all do.
+        overlapping: see there.
+        max_detections: at most so many stay.
+    """
+
+    def competing(left: Indices, right: Indices) -> NDArray[np.bool_]:
+        above = overlapping(left, right)
+        if class_ids is not None:
+            above &= class_ids[left[:, None]] == class_ids[right]
+        return above
+
+    waiting: Indices = np.argsort(-scores, kind="stable")
     kept = np.empty(0, np.intp)
-    for start in range(0, len(order), BLOCK):
-        block = order[start : start + BLOCK]
-        if len(kept):
-            block = block[~overlapping(kept, block).any(axis=0)]
-        suppresses = np.triu(overlapping(block, block), k=1)
-        kept = np.concatenate([kept, block[_survivors(suppresses)]])
-        if len(kept) >= max_detections:
-            break
+    while len(waiting) and len(kept) < max_detections:
+        block, waiting = waiting[:BLOCK], waiting[BLOCK:]
+        stay = block[_survivors(np.triu(competing(block, block), k=1))]
+        kept = np.concatenate([kept, stay])
+        # What the block removes goes at once, so that the next one is full of boxes that count.
+        chunks = [waiting[start : start + CHUNK] for start in range(0, len(waiting), CHUNK)]
+        if chunks:
+            waiting = np.concatenate(
+                [chunk[~competing(stay, chunk).any(axis=0)] for chunk in chunks]
+            )
     return kept[:max_detections]
 
 

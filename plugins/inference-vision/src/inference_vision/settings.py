@@ -103,6 +103,25 @@ class Settings:
             raise self._wrong(name, wanted)
         return left, top, right, bottom
 
+    def whole_numbers(self, name: str, count: int) -> tuple[int, ...] | None:
+        """So many whole numbers above zero; None if it isn't set."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        fine = isinstance(value, (list, tuple)) and all(_is_int(one) and one > 0 for one in value)
+        if not fine or len(value) != count:
+            raise self._wrong(name, f"a list of {count} whole numbers above 0")
+        return tuple(value)
+
+    def names(self, name: str) -> tuple[str, ...] | None:
+        """A list of strings; None if it isn't set."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+            raise self._wrong(name, "a list of names")
+        return tuple(value)
+
     def _numbers(self, name: str, count: int, wanted: str) -> tuple[float, ...] | None:
         value = self._values.get(name)
         if value is None:

@@ -17,6 +17,9 @@ MAX_TEXT = 1_000_000  # characters; the names of 20,000 classes take half of it
 
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _NAME = re.compile(rf"\s*(\d{{1,6}})\s*:\s*({_QUOTED})\s*(,|$)", re.DOTALL)
+_QUOTED_TEXT = re.compile(rf"\s*({_QUOTED})\s*(,|$)", re.DOTALL)
+_POINTS = re.compile(r"\s*[\[(]\s*(\d{1,4})\s*,\s*([23])\s*[\])]\s*")
+_POINT_NAMES = re.compile(r"\s*\{\s*0\s*:\s*\[(.*?)\]\s*[,}]", re.DOTALL)
 _SIZE = re.compile(r"\[\s*(\d{1,5})\s*,\s*(\d{1,5})\s*\]|(\d{1,5})")
 
 
@@ -83,6 +86,45 @@ def is_end_to_end(metadata: Mapping[str, str]) -> bool:
     """Whether the graph itself suppresses overlapping boxes: an end2end model, or nms=True."""
     nms = re.search(r"'nms'\s*:\s*True", metadata.get("args", ""))
     return metadata.get("end2end", "").strip().lower() == "true" or nms is not None
+
+
+def is_transformer(metadata: Mapping[str, str]) -> bool:
+    """Whether it is an RT-DETR, which Ultralytics exports, too, and whose boxes are relative."""
+    named = f"{metadata.get('head', '')} {metadata.get('description', '')}"
+    return "rtdetr" in named.lower().replace("-", "")
+
+
+def keypoint_shape_of(metadata: Mapping[str, str]) -> tuple[int, int]:
+    """(number of keypoints, numbers per point) from `kpt_shape`, "[17, 3]".
+
+    Raises:
+        InvalidModel: the text is anything else, or it isn't there.
+    """
+    match = _POINTS.fullmatch(metadata.get("kpt_shape", ""))
+    if match is None or int(match[1]) == 0:
+        text = metadata.get("kpt_shape", "")
+        raise _damaged("kpt_shape", text, "[keypoints, 2] or [keypoints, 3]")
+    return int(match[1]), int(match[2])
+
+
+def keypoint_names_of(metadata: Mapping[str, str], points: int) -> tuple[str, ...] | None:
+    """Names of the keypoints of class 0 from `kpt_names`, "{0: ['nose', …]}"; None without them.
+
+    Raises:
+        InvalidModel: the text is anything else, or there are other than `points` names.
+    """
+    text = metadata.get("kpt_names")
+    if text is None:
+        return None
+    match = _POINT_NAMES.match(text) if len(text) <= MAX_TEXT else None
+    body = match[1].strip() if match else ""
+    names, position = [], 0
+    while position < len(body) and (item := _QUOTED_TEXT.match(body, position)):
+        names.append(_unquoted(item[1]))
+        position = item.end()
+    if len(names) != points or position < len(body):
+        raise _damaged("kpt_names", text, f"{points} names by class id, {{0: ['nose', …]}}")
+    return tuple(names)
 
 
 def _unquoted(quoted: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from inference_core.errors import InvalidModel
 from numpy.typing import NDArray
 
 from inference_vision.finite import check_finite
@@ -15,70 +16,95 @@ class Candidates(NamedTuple):
     """Boxes of one picture, in no order.
 
     Attributes:
-        boxes: float32 (N, 4): x1, y1, x2, y2 in pixels of the input, all finite.
+        boxes: float32 (N, 4) in pixels of the input, all finite: cx, cy, w, h, or in the layout
+            end-to-end what the graph gives.
         scores: float32 (N,), all finite and at least the confidence asked for.
-        class_ids: int64 (N,).
+        class_ids: int64 (N,), each less than the number of classes.
+        extras: float32 (N, E), all finite: what the task adds to a box.
     """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int64]
+    extras: NDArray[np.float32]
+
+    def rows(self, which: NDArray[Any]) -> Candidates:
+        """Some of the boxes: those of an index array or of a mask of booleans."""
+        return Candidates(*(array[which] for array in self))
 
 
-# Garbage may overflow on its way to the check for finite numbers, which tells in better words.
-@np.errstate(over="ignore", invalid="ignore")
 def decode(
-    layout: Layout,
-    raw: NDArray[Any],
-    confidence: float,
-    wanted: NDArray[np.int64] | None,
-    output: str,
+    layout: Layout, raw: NDArray[Any], least: NDArray[np.float32], extras: int, output: str
 ) -> Candidates:
-    """The boxes whose best class scores at least `confidence`.
+    """The boxes whose best class scores as much as that class must.
 
     The large array is read once, to find them; everything after works on the few that are left.
 
     Args:
         layout: of `raw`.
         raw: one picture's output, two axes.
-        confidence: 0 to 1.
-        wanted: class ids to keep; None keeps all.
+        least: the least score of each class; above 1 for those that aren't wanted. For the layout
+            end-to-end it may be longer than the number of classes.
+        extras: how many numbers of a box are its task's.
         output: name of the output, for messages.
 
     Raises:
-        InvalidModel: the best score of any box is NaN or infinite, or an edge or class id of one
-            that reaches the confidence.
+        InvalidModel: the best score of any box is NaN or infinite, or a coordinate, class id or
+            extra of one that reaches the confidence; or such a box has a class id beyond `least`.
     """
+    lowest = float(least.min(initial=np.inf))
     if layout == "boxes-scores":
-        best = raw[4:].max(axis=0)  # NaN where any score is NaN
+        best = raw[4 : len(raw) - extras].max(axis=0)  # NaN where any score is NaN
         check_finite(best, output, "scores")
-        found = raw[:, np.flatnonzero(best >= confidence)].T
-        boxes, per_class = _corners(found[:, :4]), found[:, 4:]
+        found = np.take(raw, np.flatnonzero(best >= lowest), axis=1).T.astype(np.float32, "C")
+        per_class = found[:, 4 : found.shape[1] - extras]
         class_ids = per_class.argmax(axis=1)
-        scores = per_class.max(axis=1)
+        scores = np.take_along_axis(per_class, class_ids[:, None], axis=1)[:, 0]
     elif layout == "objectness":
         check_finite(raw[:, 4], output, "scores")
         # A class score is at most 1, so an objectness below the threshold can't reach it.
-        found = raw[raw[:, 4] >= confidence].astype(np.float32)
-        boxes, per_class = _corners(found[:, :4]), found[:, 5:]
+        found = raw[raw[:, 4] >= lowest].astype(np.float32)
+        per_class = found[:, 5 : found.shape[1] - extras]
         class_ids = per_class.argmax(axis=1)
-        scores = found[:, 4] * per_class.max(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # the check tells in better words
+            scores = found[:, 4] * per_class.max(axis=1)
         check_finite(scores, output, "scores")
     else:
         check_finite(raw[:, 4], output, "scores")
-        found = raw[raw[:, 4] >= confidence]
-        check_finite(found[:, 5], output, "class ids")
-        # Clipped to what int64 can hold; no model has such labels, so they are refused later.
-        boxes, scores, class_ids = found[:, :4], found[:, 4], found[:, 5].clip(-1, 2**31)
-    boxes, scores = boxes.astype(np.float32), scores.astype(np.float32)
-    class_ids = class_ids.astype(np.int64)
+        found = raw[raw[:, 4] >= lowest].astype(np.float32)
+        scores, class_ids = found[:, 4], _class_ids(found[:, 5], len(least), output)
+    boxes, more = found[:, :4], found[:, found.shape[1] - extras :]
     check_finite(boxes, output, "boxes")
-    keep = scores >= confidence
-    if wanted is not None:
-        keep &= np.isin(class_ids, wanted)
-    return Candidates(boxes[keep], scores[keep], class_ids[keep])
+    candidates = Candidates(boxes, scores, class_ids, more)
+    keep = scores >= least[class_ids]
+    if not keep.all():
+        candidates = candidates.rows(keep)
+    if extras:
+        check_finite(candidates.extras, output, "numbers of boxes")
+    return candidates
 
 
-def _corners(cxcywh: NDArray[Any]) -> NDArray[np.float32]:
-    centre, half = cxcywh[:, :2].astype(np.float32), cxcywh[:, 2:].astype(np.float32) / 2
-    return np.concatenate([centre - half, centre + half], axis=1)
+def corners(cxcywh: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+    """x1, y1, x2, y2 (N, 4) of boxes that are given by centre and size.
+
+    Raises:
+        InvalidModel: a box is so large that its corners are infinite.
+    """
+    xyxy = np.empty_like(cxcywh)
+    with np.errstate(over="ignore"):
+        half = cxcywh[:, 2:] * np.float32(0.5)
+        np.subtract(cxcywh[:, :2], half, out=xyxy[:, :2])
+        np.add(cxcywh[:, :2], half, out=xyxy[:, 2:])
+    check_finite(xyxy, output, "boxes")
+    return xyxy
+
+
+def _class_ids(column: NDArray[np.float32], count: int, output: str) -> NDArray[np.int64]:
+    check_finite(column, output, "class ids")
+    unknown = (column < 0) | (column >= count)
+    if unknown.any():
+        raise InvalidModel(
+            f"the output {output!r} holds class id {column[unknown][0]:g}, but the model has "
+            f"{count} labels"
+        )
+    return column.astype(np.int64)

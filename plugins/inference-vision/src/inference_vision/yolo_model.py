@@ -1,0 +1,203 @@
+"""What the YOLO processors share: pictures in, candidates out of one tensor, overlaps suppressed.
+
+Each task is a subclass in a module of its own, which adds what its boxes carry besides: masks,
+keypoints, an angle. Light: numpy and OpenCV come in with the first instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from inference_core.errors import InvalidModel
+from inference_core.package import Facts, ModelPackage
+from inference_core.processor import Graph, Recognition
+
+from inference_vision.layouts import LAYOUTS, choose_output, matching_layouts
+from inference_vision.settings import PICTURE_SETTINGS, Settings
+from inference_vision.yolo_options import CONFIDENCE, YoloOptions
+from inference_vision.yolo_recognition import recognised
+
+if TYPE_CHECKING:
+    import numpy as np
+    from inference_core.processor import Tensors
+    from inference_core.results import Detections
+    from numpy.typing import NDArray
+
+    from inference_vision.letterbox import Placement
+    from inference_vision.yolo_decode import Candidates
+
+UNLABELLED = 65536
+"""How many class ids there may be where neither labels nor the shape of the output say."""
+
+
+class YoloModel:
+    """A processor of YOLO graphs; see `inference_vision.layouts` for the forms of output.
+
+    Class attributes:
+        TASK: as results and manifests call it.
+        NAME: of the processor.
+        ULTRALYTICS_TASK: as the metadata of Ultralytics' exports call it.
+        SETTINGS: those that the task adds.
+        CENTRED: whether boxes stay cx, cy, w, h until they are suppressed.
+    """
+
+    OPTIONS: ClassVar[type] = YoloOptions
+    TASK: ClassVar[str]
+    NAME: ClassVar[str]
+    ULTRALYTICS_TASK: ClassVar[str]
+    SETTINGS: ClassVar[tuple[str, ...]] = ()
+    CENTRED: ClassVar[bool] = False
+
+    def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
+        settings = Settings(package, ("layout", "stride", *self.SETTINGS, *PICTURE_SETTINGS))
+        graph = parts["model"]
+        self._labels = package.labels
+        self._extras = self._extras_of(package, settings, graph)
+        output, self._layout = choose_output(
+            graph.outputs,
+            len(package.labels),
+            settings.choice("layout", LAYOUTS),
+            self._extras,
+            self.NAME,
+        )
+        self._output = output.name
+
+        from inference_vision.picture_input import PictureInput
+
+        stride = settings.positive_int("stride") or 32
+        self._input = PictureInput(package, settings, graph.inputs, stride=stride)
+
+    @classmethod
+    def recognise(cls, facts: Facts) -> Recognition | None:
+        """Ultralytics' exports for this task, and those of YOLOv5, by their metadata.
+
+        Raises:
+            InvalidModel: the metadata is Ultralytics', but damaged.
+        """
+        return recognised(facts, cls.ULTRALYTICS_TASK, cls.TASK)
+
+    def preprocess(
+        self, inputs: Sequence[Any], options: YoloOptions
+    ) -> tuple[Tensors, tuple[Placement, ...]]:
+        """The pictures as one tensor, and where each lies in its part of it."""
+        from inference_vision.image import read_image
+
+        images = [read_image(value, options.color_format) for value in inputs]
+        tensor, placements = self._input(images)
+        return {self._input.name: tensor}, placements
+
+    def postprocess(
+        self, outputs: Tensors, context: tuple[Placement, ...], options: YoloOptions
+    ) -> list[Detections]:
+        """The detections of each picture, in source pixels, most confident first.
+
+        Raises:
+            InvalidModel: the output doesn't have the shape of the layout, or holds a class id
+                without a label, or NaN or infinite numbers.
+            InvalidArgument: an option names a class that the model doesn't have.
+        """
+        from inference_vision.class_selection import thresholds
+        from inference_vision.yolo_decode import decode
+
+        raw = outputs[self._output]
+        count = len(self._labels)
+        fitting = matching_layouts(raw.shape, count, self._extras)
+        if len(raw) != len(context) or self._layout not in fitting:
+            raise InvalidModel(
+                f"the output {self._output!r} has the shape {raw.shape}, which isn't the layout "
+                f"{self._layout} for {len(context)} pictures and {count} labels"
+            )
+        least = thresholds(
+            self._labels,
+            self._classes(raw.shape),
+            options.confidence,
+            CONFIDENCE,
+            options.classes,
+        )
+        results = []
+        for index, (rows, placement) in enumerate(zip(raw, context, strict=True)):
+            found = decode(self._layout, rows, least, self._extras, self._output)
+            results.append(self._detections(found, placement, index, outputs, options))
+        return results
+
+    def _detections(
+        self,
+        found: Candidates,
+        placement: Placement,
+        index: int,
+        outputs: Tensors,
+        options: YoloOptions,
+    ) -> Detections:
+        import numpy as np
+        from inference_core.results import Detections
+
+        from inference_vision.yolo_decode import corners
+
+        if self._layout != "end-to-end" and not self.CENTRED:
+            found = found._replace(boxes=corners(found.boxes, self._output))
+        if self._layout == "end-to-end":
+            kept = np.argsort(-found.scores, kind="stable")[: options.max_detections]
+        else:
+            kept = self._suppressed(found, options)
+        found = found.rows(kept)
+        xyxy, details = self._located(found, placement)
+        inside = np.all(xyxy[:, 2:] > xyxy[:, :2], axis=1)  # the rest lies in the padding
+        if not inside.all():
+            found, xyxy = found.rows(inside), xyxy[inside]
+            details = {name: array[inside] for name, array in details.items()}
+        return Detections(
+            xyxy,
+            found.scores,
+            found.class_ids,
+            tuple(map(self._label, found.class_ids.tolist())),
+            placement.source,
+            **details,
+            **self._added(found, xyxy, placement, index, outputs, options),
+        )
+
+    def _extras_of(self, package: ModelPackage, settings: Settings, graph: Graph) -> int:
+        """How many numbers a box carries besides position and scores."""
+        return 0
+
+    def _suppressed(self, found: Candidates, options: YoloOptions) -> NDArray[np.intp]:
+        """Rows of the boxes that stay, best first."""
+        from inference_vision.nms import non_maximum_suppression
+
+        return non_maximum_suppression(
+            found.boxes,
+            found.scores,
+            found.class_ids,
+            iou=options.iou,
+            max_detections=options.max_detections,
+            class_agnostic=options.class_agnostic,
+        )
+
+    def _located(
+        self, found: Candidates, placement: Placement
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """The boxes x1, y1, x2, y2 in source pixels, and the other fields that tell of places."""
+        return placement.to_source(found.boxes), {}
+
+    def _added(
+        self,
+        found: Candidates,
+        xyxy: NDArray[np.float32],
+        placement: Placement,
+        index: int,
+        outputs: Tensors,
+        options: Any,
+    ) -> dict[str, Any]:
+        """More fields of the result, of the boxes that are left at last."""
+        return {}
+
+    def _classes(self, shape: tuple[int, ...]) -> int:
+        if self._labels:
+            return len(self._labels)
+        if self._layout == "end-to-end":
+            return UNLABELLED
+        fixed = 4 if self._layout == "boxes-scores" else 5
+        return shape[1 if self._layout == "boxes-scores" else 2] - fixed - self._extras
+
+    def _label(self, class_id: int) -> str:
+        return self._labels[class_id] if self._labels else str(class_id)
