@@ -25,14 +25,15 @@ class CocoFile:
         path: its folder must exist.
 
     Raises:
+        InvalidArgument: it is a folder.
         OSError: it can't be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._partial = path.with_name(f".{path.name}.partial")
         if path.is_dir():
             raise InvalidArgument(f"--coco {path} is a folder; it takes a file")
+        self._partial = path.with_name(f".{path.name}.partial")
         self._file = open(self._partial, "w", encoding="utf-8")  # noqa: SIM115 - see __exit__
         self._file.write('{"annotations": [')
         self._images: list[Mapping[str, Any]] = []

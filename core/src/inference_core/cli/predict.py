@@ -28,7 +28,7 @@ from inference_core.cli.output import progress, status
 from inference_core.cli.prediction import is_plain, outcomes
 from inference_core.cli.report import JsonLines, Report
 from inference_core.cli.saving import SaveFolder, model_files, refuse_overwriting
-from inference_core.cli.video import Watcher
+from inference_core.cli.video import Watcher, quieten_decoder
 from inference_core.errors import InferenceError, InvalidArgument
 from inference_core.model import Model
 
@@ -45,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
         for error in missing:
             report.failure(str(error))
         return _ended(report, len(missing))
+    if cameras or any(path.suffix.lower() in VIDEOS for path in paths):
+        quieten_decoder()
     with ExitStack() as stack:
         # Checked before the model is loaded: a typo in a path must not cost the work.
         lines = coco = None

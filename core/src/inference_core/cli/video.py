@@ -21,6 +21,12 @@ from inference_core.optional import import_optional
 DEFAULT_FPS = 25.0
 
 
+def quieten_decoder() -> None:
+    """Keep the decoder from printing what comes as an error in words; before OpenCV is imported."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
 class Watcher:
     """Runs a model over videos and cameras and tells of each frame.
 
@@ -50,9 +56,6 @@ class Watcher:
             PluginError: the backend or the processor failed; so it would with the next.
             InvalidArgument: an option is wrong.
         """
-        # What the decoder has to say on its own comes back as an error in words.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         vision = import_optional("inference_vision", "inference-vision", "reading videos")
         name = f"camera {source}" if isinstance(source, int) else str(source)
         try:
