@@ -321,6 +321,31 @@ def test_outputs_of_no_form_are_no_form(outputs):
     assert form_of(outputs) is None
 
 
+def test_the_settings_say_which_output_holds_the_boxes_where_nothing_else_does():
+    twins = (spec("x", (1, 9, 4)), spec("y", (1, 9, 4)))
+
+    def made_of(**settings_given):
+        package = ModelPackage(
+            "made", Path("made"), (), labels=LABELS, processor=ProcessorSpec("detr", settings_given)
+        )
+        graph = Graph((spec("images", (1, 3, 64, 96)),), twins)
+        return DetrProcessor(package, {"model": graph})
+
+    with pytest.raises(InvalidModel, match='"boxes": 0'):
+        made_of()
+    with pytest.raises(InvalidModel, match="'boxes' must be an output's name"):
+        made_of(boxes=2)
+    boxes, scores = np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), np.full((9, 4), 0.01)
+    scores[0, 1] = 0.9
+    raw = raw_of("rf-detr", boxes, scores)
+    for which in ("y", 1):
+        processor = made_of(boxes=which)  # one column more than labels: a softmax
+        _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+        outputs = {"x": raw["labels"], "y": raw["dets"]}
+        (found,) = processor.postprocess(outputs, context, DetrOptions(confidence=0.9))
+        np.testing.assert_allclose(found.xyxy, [[10, 8, 30, 28]], atol=1e-4)
+
+
 def facts(outputs, inputs=("images",), **metadata):
     return {
         "inputs": tuple(spec(name, (1, 3, 640, 640)) for name in inputs),

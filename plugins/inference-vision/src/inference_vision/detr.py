@@ -20,6 +20,7 @@ from inference_vision.detr_forms import (
     ACTIVATIONS,
     BACKGROUNDS,
     Form,
+    chosen_form,
     default_activation,
     form_of,
     label_columns,
@@ -78,6 +79,8 @@ class DetrProcessor:
     `picture_input.PictureInput`:
         activation: "sigmoid", "softmax" or "none", of class scores, where the outputs don't tell.
         background: "first", "last" or "none": the column of class scores that is no label's.
+        boxes: which output holds the boxes, its name or its position from 0; needed where three
+            classes and "no object" make the scores look like boxes, and names don't tell.
 
     The size is 640 (800 under a softmax, as DETR was trained) and pictures are stretched, as these
     families are exported. RF-DETR and DETR take pixels with ImageNet's mean and deviation, the
@@ -87,17 +90,9 @@ class DetrProcessor:
     OPTIONS: ClassVar[type] = DetrOptions
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        settings = Settings(package, ("activation", "background", *PICTURE_SETTINGS))
+        settings = Settings(package, ("activation", "background", "boxes", *PICTURE_SETTINGS))
         graph = parts["model"]
-        form = form_of(graph.outputs)
-        if form is None:
-            shapes = ", ".join(map(str, graph.outputs)) or "none"
-            raise InvalidModel(
-                f"{package.name}: the outputs are of no detection transformer: {shapes}. Wanted are "
-                "boxes (batch, queries, 4) and class scores (batch, queries, classes), both in one, "
-                "or labels, boxes and scores"
-            )
-        self._form: Form = form
+        self._form = form = chosen_form(package, graph.outputs)
         self._labels = package.labels
         self._activation = _activation(package, settings, form)
         self._background = settings.choice("background", BACKGROUNDS)

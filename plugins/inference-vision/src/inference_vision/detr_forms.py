@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from inference_core.errors import InvalidModel
+from inference_core.package import ModelPackage
 from inference_core.session import TensorSpec
 
 Kind = Literal["joint", "pair", "postprocessed"]
@@ -54,13 +55,18 @@ class Form:
     columns: int | None = None
 
 
-def form_of(outputs: Sequence[TensorSpec]) -> Form | None:
+def form_of(outputs: Sequence[TensorSpec], boxes_in: str | None = None) -> Form | None:
     """The form of these outputs, None if they are of none, or not clearly of one.
 
     Names count before shapes; outputs that are neither (hidden states) are passed over.
+
+    Args:
+        outputs: of the graph.
+        boxes_in: name of the output with the boxes, where the settings say it.
     """
     of_rank = {rank: [each for each in outputs if _rank(each) == rank] for rank in (2, 3, 4)}
-    boxes = _pick(of_rank[3], BOX_NAMES, [each for each in of_rank[3] if _last(each) in (4,)])
+    names = (boxes_in,) if boxes_in else BOX_NAMES
+    boxes = _pick(of_rank[3], names, [each for each in of_rank[3] if _last(each) in (4,)])
     mask = _pick(of_rank[4], MASK_NAMES, of_rank[4])
     masks = mask.name if mask else None
     if boxes is None:
@@ -80,6 +86,33 @@ def form_of(outputs: Sequence[TensorSpec]) -> Form | None:
     if score is None:
         return None
     return Form("pair", boxes.name, score.name, None, masks, _last(score))
+
+
+def chosen_form(package: ModelPackage, outputs: Sequence[TensorSpec]) -> Form:
+    """The form of a graph's outputs, with the help of the setting `boxes`.
+
+    Raises:
+        InvalidModel: they are of no form, or not clearly of one, or the setting names none of them.
+    """
+    names = [spec.name for spec in outputs]
+    given = package.processor.settings.get("boxes") if package.processor else None
+    if isinstance(given, int) and 0 <= given < len(names):
+        given = names[given]
+    if given is not None and given not in names:
+        raise InvalidModel(
+            f"{package.name}: processor setting 'boxes' must be an output's name or position, not "
+            f"{given!r}; there are {', '.join(names)}"
+        )
+    form = form_of(outputs, given)
+    if form is None:
+        shapes = ", ".join(map(str, outputs)) or "none"
+        raise InvalidModel(
+            f"{package.name}: the outputs aren't clearly those of a detection transformer: {shapes}. "
+            "Wanted are boxes (batch, queries, 4) and class scores (batch, queries, classes), both "
+            "in one, or labels, boxes and scores. Where several can be the boxes, write into the "
+            'processor\'s settings in model.json which one is: "boxes": 0 for the first output'
+        )
+    return form
 
 
 def default_activation(form: Form, labels: int) -> Activation | None:
