@@ -11,8 +11,8 @@ first used.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than this module
 if TYPE_CHECKING:
     __version__: str
     from inference_core.auto_model import AutoModel
