@@ -110,20 +110,23 @@ class Environment:
         return next((gpu for gpu in self.gpus if gpu.index == wanted), None)
 
     def device_problem(self, device: str) -> Reason | None:
-        """Why this machine can't offer `device`, or None if it can (or core can't tell)."""
+        """Why this machine can't offer `device`, or None if it can (or core can't tell).
+
+        It reads the same whether a caller asked for the device or a probe looks what there is.
+        """
         kind = device.partition(":")[0]
         if kind == "cuda" and self.gpu(device) is None:
             if self.cuda_driver is None:
-                found = "no NVIDIA driver is installed here"
+                found = "no NVIDIA driver is installed"
             elif not self.gpus:
                 found = f"the NVIDIA driver {self.cuda_driver} shows no GPU"
             else:
                 found = f"this machine has only {', '.join(f'cuda:{g.index}' for g in self.gpus)}"
             fix = f'device="cuda:{self.gpus[0].index}"' if self.gpus else 'device="cpu"'
-            return Reason("device", f"{device} was asked for, but {found}", fix)
+            return Reason("device", f"{device} isn't here: {found}", fix)
         if kind == "mps" and (self.os, self.architecture) != ("macos", "arm64"):
             return Reason(
-                "device", "mps was asked for, but this is no Apple-silicon Mac", 'device="cpu"'
+                "device", f"{device} isn't here: this is no Apple-silicon Mac", 'device="cpu"'
             )
         return None
 
