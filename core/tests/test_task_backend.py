@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
-from inference_core import AutoModel, InferenceError, InvalidArgument, ModelClosed, PluginError
+from inference_core import (
+    AutoModel,
+    InferenceError,
+    InvalidArgument,
+    ModelClosed,
+    PluginError,
+    optional,
+)
 
 
 @pytest.fixture(params=["story.txt", "unsafe.txt"])
@@ -141,3 +149,28 @@ def test_a_wrong_call_option_is_named(declared, options, message):
 
 def test_undeclared_call_options_are_passed_on_as_they_are(model):
     assert model("options", anything=1) == {"anything": 1}
+
+
+def test_a_task_that_takes_pictures_gets_them_read(telling, site, monkeypatch):
+    package = site / "inference_vision"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "image.py").write_text("def read_image(value, order): return f'{value} in {order}'")
+    monkeypatch.delitem(sys.modules, "inference_vision", raising=False)
+    with AutoModel.from_pretrained(telling("declared-picture.txt")) as model:
+        assert model("a.jpg") == "A.JPG IN BGR"
+        assert model(["a", "b"], color_format="rgb") == ["A IN RGB", "B IN RGB"]
+        assert [result for _, result in model.stream(["a"], color_format="rgb")] == ["A IN RGB"]
+
+
+def test_reading_pictures_without_the_vision_plugin_names_what_to_install(telling, monkeypatch):
+    def missing(module):
+        raise ModuleNotFoundError(name="inference_vision")
+
+    model = AutoModel.from_pretrained(telling("picture.txt"))
+    monkeypatch.setattr(optional.importlib, "import_module", missing)
+    with (
+        model,
+        pytest.raises(InferenceError, match="reading pictures needs inference-vision; install it"),
+    ):
+        model("a.jpg")

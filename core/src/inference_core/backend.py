@@ -8,7 +8,7 @@ verdict, a problem or a `PluginError` that names the plugin, its distribution an
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -68,13 +68,13 @@ class Backend:
             for impl in getattr(self._manager.hook, name).get_hookimpls()
             if hasattr(impl.function, "__code__")
         }
-        for name in HOOKS:
-            _pass_defaulted(getattr(self._manager.hook, name))
+        self._pass_defaulted()
         self._direct = {name: self._adapter(name) for name in HOOKS}
         for wrapper in wrappers:
             self._manager.register(
                 wrapper.value, f"{wrapper.record.distribution}:{wrapper.record.name}"
             )
+        self._pass_defaulted()
         self._reports: dict[bool, BackendReport] = {}
 
     @property
@@ -163,6 +163,12 @@ class Backend:
         origin = self._culprit(error.__traceback__)
         return PluginError(f"{doing}: {hook} of {origin} raised {type(error).__name__}: {error}")
 
+    def _pass_defaulted(self) -> None:
+        for name in HOOKS:
+            hook = getattr(self._manager.hook, name)
+            for impl in hook.get_hookimpls():
+                _pass_defaulted(impl, hook.spec.argnames)
+
     def _adapter(self, name: str) -> Callable[..., Any]:
         """The backend's own function for a hook, called with all the hook's arguments in order.
 
@@ -213,19 +219,18 @@ class Backend:
         return f"backend {self.name!r} ({self.record.origin})"
 
 
-def _pass_defaulted(hook: Any) -> None:
+def _pass_defaulted(impl: Any, argnames: Collection[str]) -> None:
     """Have the arguments passed that the plugin gives a default, where the hook has them.
 
     Some versions of pluggy leave these at their defaults, others pass them. A plugin that gives a newer
     argument a default works with a core from before that argument, and gets it from one that has it.
     """
-    (impl,) = hook.get_hookimpls()
-    known = [name in hook.spec.argnames for name in impl.kwargnames]
+    known = [name in argnames for name in impl.kwargnames]
     count = known.index(False) if False in known else len(known)
     if any(known[count:]):
         name = impl.kwargnames[known.index(True, count)]
         raise TypeError(
-            f"its {hook.name} has {name!r} after an argument that the hook doesn't have"
+            f"its {impl.function.__name__} has {name!r} after an argument that the hook doesn't have"
         )
     impl.argnames, impl.kwargnames = (*impl.argnames, *impl.kwargnames[:count]), ()
 

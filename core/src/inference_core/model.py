@@ -15,6 +15,7 @@ from inference_core.errors import (
 )
 from inference_core.loaded_part import LoadedPart
 from inference_core.loaded_processor import LoadedProcessor
+from inference_core.optional import import_optional
 from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import MultiPartProcessor, Processor
 from inference_core.resolution import Resolution
@@ -66,9 +67,11 @@ class Model:
             )
         # Built once: most calls give no options of their own.
         self._option_class = self._declared_options()
+        session = next(iter(parts.values())).session
+        self._takes_pictures = getattr(session, "input_kind", None) == "image"
         self._defaults = self._built_options({}) if self._option_class is not None else None
         self._single = next(iter(parts.values())) if len(parts) == 1 else None
-        self.device: str = next(iter(parts.values())).session.device
+        self.device: str = session.device
         self.batch_size = self._batch_limit(batch_size or DEFAULT_BATCH)
         self._stream_batch = self._batch_limit(batch_size or 1)
 
@@ -250,14 +253,7 @@ class Model:
     def _without_processor(self, inputs: Any, options: Mapping[str, Any]) -> Any:
         part = self._part(None)
         if part.session.task is not None:
-            if self._option_class is not None:
-                typed = self._options(options)
-                options = {field: getattr(typed, field) for field in typed.__dataclass_fields__}
-            else:
-                options = {**self.package.parameters, **options}
-            if isinstance(inputs, list) and not options.get("stream"):
-                return [part.call(each, options) for each in inputs]
-            return part.call(inputs, options)
+            return self._task_call(part, inputs, options)
         if options:
             raise InvalidArgument(
                 f"{self.package.name} is a plain graph without options, so {next(iter(options))!r} "
@@ -273,8 +269,35 @@ class Model:
             )
         return part.run(inputs)
 
+    def _task_call(self, part: LoadedPart, inputs: Any, given: Mapping[str, Any]) -> Any:
+        """Run a task session on one input or on each of a list."""
+        if self._takes_pictures:
+            module = import_optional(
+                "inference_vision.image", "inference-vision", "reading pictures"
+            )
+            color_format = given.get("color_format", "bgr")
+            many = isinstance(inputs, list)
+            pictures = [
+                module.read_image(each, color_format) for each in (inputs if many else [inputs])
+            ]
+            inputs = pictures if many else pictures[0]
+        if self._option_class is not None:
+            typed = self._options(given)
+            options = {field: getattr(typed, field) for field in typed.__dataclass_fields__}
+        else:
+            options = {**self.package.parameters, **self._own(given)}
+        if isinstance(inputs, list) and not options.get("stream"):
+            return [part.call(each, options) for each in inputs]
+        return part.call(inputs, options)
+
+    def _own(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options that are the session's; core reads pictures itself, with `color_format`."""
+        if not self._takes_pictures:
+            return options
+        return {name: value for name, value in options.items() if name != "color_format"}
+
     def _options(self, options: Mapping[str, Any]) -> Any:
-        return self._built_options(options) if options else self._defaults
+        return self._built_options(self._own(options)) if options else self._defaults
 
     def _built_options(self, options: Mapping[str, Any]) -> Any:
         assert self._option_class is not None

@@ -55,6 +55,9 @@ class Session(Protocol):
             name or a value of the wrong type, and gives `predict` the fields as its `options`. One
             that can stream has `stream: bool = False` among them. Without it, `predict` gets what
             the caller gave, and has to refuse what it doesn't know itself.
+        input_kind: "image" for task backends that take pictures: core then reads what the caller
+            gives (a path, bytes, a PIL image, an array with `color_format`), and `predict` gets an
+            `inference_vision.image.Image`. Without it, or None, `predict` gets the caller's input.
     """
 
     @property

@@ -52,6 +52,8 @@ def load(artifact):
     session = Telling(thread_safe="unsafe" not in artifact.path.name)
     if "declared" in artifact.path.name:
         session.call_options = CallOptions
+    if "picture" in artifact.path.name:
+        session.input_kind = "image"
     return session
 
 

@@ -105,11 +105,17 @@ def _plain(result: Any) -> Any:
     if hasattr(result, "to_dict"):
         return result.to_dict()
     if isinstance(result, dict):
-        return {name: {"dtype": str(a.dtype), "shape": list(a.shape)} for name, a in result.items()}
+        return {name: _plain(value) for name, value in result.items()}
+    if _is_array(result):
+        return {"dtype": str(result.dtype), "shape": list(result.shape)}
     return to_plain(result)
 
 
 def _summary(result: Any) -> str:
     if isinstance(result, dict):
-        return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in result.items())
-    return str(result)
+        return ", ".join(f"{name} {_summary(value)}" for name, value in result.items())
+    return f"{result.dtype}{result.shape}" if _is_array(result) else str(result)
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "dtype") and hasattr(value, "shape")
