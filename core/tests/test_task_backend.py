@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import types
 
 import pytest
 from inference_core import (
@@ -151,12 +152,11 @@ def test_undeclared_call_options_are_passed_on_as_they_are(model):
     assert model("options", anything=1) == {"anything": 1}
 
 
-def test_a_task_that_takes_pictures_gets_them_read(telling, site, monkeypatch):
-    package = site / "inference_vision"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "image.py").write_text("def read_image(value, order): return f'{value} in {order}'")
-    monkeypatch.delitem(sys.modules, "inference_vision", raising=False)
+def test_a_task_that_takes_pictures_gets_them_read(telling, monkeypatch):
+    reading = types.ModuleType("inference_vision.image")
+    reading.read_image = lambda value, order: f"{value} in {order}"
+    monkeypatch.setitem(sys.modules, "inference_vision", types.ModuleType("inference_vision"))
+    monkeypatch.setitem(sys.modules, "inference_vision.image", reading)
     with AutoModel.from_pretrained(telling("declared-picture.txt")) as model:
         assert model("a.jpg") == "A.JPG IN BGR"
         assert model(["a", "b"], color_format="rgb") == ["A IN RGB", "B IN RGB"]
