@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-GROUPS = ("inference_core.processors", "inference_core.sources")
+GROUPS = ("inference_core.processors", "inference_core.readers", "inference_core.sources")
 OURS = [
     point
     for group in GROUPS
@@ -38,6 +38,8 @@ def test_an_entry_point_loads_light(point):
     use = "[found.recognise(facts) for facts in asked]"
     if point.group == "inference_core.sources":
         use = f"found({point.name!r})"
+    elif point.group == "inference_core.readers":
+        use = "from pathlib import Path; found(Path.cwd())"
     code = (
         f"import sys; from {point.module} import {point.attr} as found; asked = {ASKED}; {use}; "
         "heavy = sorted({'numpy', 'cv2', 'PIL', 'pydantic'} & set(sys.modules)); "

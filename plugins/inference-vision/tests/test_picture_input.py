@@ -93,7 +93,9 @@ def test_uint8_graphs_take_pixels_and_padding_as_they_are(picture):
     assert np.array_equal(tensor[:, 2:62].transpose(1, 2, 0), picture)
     assert (tensor[:, :2] == 9).all()
     with pytest.raises(InvalidModel, match="uint8 pixels, to which 'scale', 'mean' and 'std'"):
-        of_shape(1, 3, 64, 90, dtype="uint8", scale=1)
+        of_shape(1, 3, 64, 90, dtype="uint8", scale=255)
+    stated, _ = drawn(of_shape(1, 3, 64, 90, dtype="uint8", padding=9, scale=1), picture)
+    assert np.array_equal(stated, tensor)
 
 
 def test_half_precision_is_computed_in_single(picture):

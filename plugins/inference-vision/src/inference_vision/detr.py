@@ -79,6 +79,7 @@ class DetrProcessor:
     `picture_input.PictureInput`:
         activation: "sigmoid", "softmax" or "none", of class scores, where the outputs don't tell.
         background: "first", "last" or "none": the column of class scores that is no label's.
+        columns: the column of each label, by class id, where that doesn't say it.
         boxes: which output holds the boxes, its name or its position from 0; needed where three
             classes and "no object" make the scores look like boxes, and names don't tell.
 
@@ -90,12 +91,15 @@ class DetrProcessor:
     OPTIONS: ClassVar[type] = DetrOptions
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        settings = Settings(package, ("activation", "background", "boxes", *PICTURE_SETTINGS))
+        settings = Settings(
+            package, ("activation", "background", "boxes", "columns", *PICTURE_SETTINGS)
+        )
         graph = parts["model"]
         self._form = form = chosen_form(package, graph.outputs)
         self._labels = package.labels
         self._activation = _activation(package, settings, form)
         self._background = settings.choice("background", BACKGROUNDS)
+        self._stated_columns = settings.indices("columns")
         if form.kind != "postprocessed" and form.columns is not None:
             self._columns(form.columns)
         self._input, self._extra = _inputs(package, graph.inputs)
@@ -234,6 +238,13 @@ class DetrProcessor:
         return scored(values, columns, self._activation, least(len(columns)), self._form.scores)
 
     def _columns(self, count: int) -> tuple[int, ...]:
+        if (stated := self._stated_columns) is not None:
+            if len(stated) != len(self._labels) or max(stated, default=0) >= count:
+                raise InvalidModel(
+                    f"the graph scores {count} classes, which doesn't fit the {len(self._labels)} "
+                    f"labels with the setting 'columns', {list(stated)}"
+                )
+            return stated
         return label_columns(count, len(self._labels), self._activation, self._background)
 
 

@@ -179,15 +179,21 @@ def _normalisation(
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
 ) -> Normalisation:
-    given = settings.number("scale"), settings.rgb("mean"), settings.rgb("std")
-    if dtype == np.uint8 and any(value is not None for value in given):
-        raise InvalidModel(
-            f"{package.name}: the graph takes uint8 pixels, to which 'scale', 'mean' and 'std' "
-            "can't apply"
-        )
-    if given[2] and 0 in given[2]:
+    scale, stated_mean, stated_std = (
+        settings.number("scale"),
+        settings.rgb("mean"),
+        settings.rgb("std"),
+    )
+    if stated_std and 0 in stated_std:
         raise InvalidModel(f"{package.name}: processor setting 'std' must not hold 0")
-    return Normalisation.of(given[1] or mean, given[2] or std, given[0] or 255)
+    if dtype == np.uint8:
+        stated = Normalisation.of(stated_mean or (0.0,) * 3, stated_std or (1.0,) * 3, scale or 1)
+        if stated != Normalisation.of((0.0,) * 3, (1.0,) * 3, 1):
+            raise InvalidModel(
+                f"{package.name}: the graph takes uint8 pixels, to which 'scale', 'mean' and 'std' "
+                "can't apply"
+            )
+    return Normalisation.of(stated_mean or mean, stated_std or std, scale or 255)
 
 
 def _in_pixels(percent: tuple[float, float, float, float], size: Size) -> Region:

@@ -77,6 +77,20 @@ class Settings:
             raise self._wrong(name, "a number above 0")
         return value
 
+    def any_number(self, name: str) -> float | None:
+        """A finite number; None if it isn't set."""
+        value = self._values.get(name)
+        if value is not None and not _is_number(value):
+            raise self._wrong(name, "a number")
+        return value
+
+    def text(self, name: str) -> str | None:
+        """A text that isn't empty; None if it isn't set."""
+        value = self._values.get(name)
+        if value is not None and not (isinstance(value, str) and value):
+            raise self._wrong(name, "a text")
+        return value
+
     def rgb(self, name: str) -> tuple[float, float, float] | None:
         """Three numbers, red first; None if it isn't set."""
         numbers = self._numbers(name, 3, "three numbers: red, green, blue")
@@ -111,6 +125,16 @@ class Settings:
         fine = isinstance(value, (list, tuple)) and all(_is_int(one) and one > 0 for one in value)
         if not fine or len(value) != count:
             raise self._wrong(name, f"a list of {count} whole numbers above 0")
+        return tuple(value)
+
+    def indices(self, name: str) -> tuple[int, ...] | None:
+        """Whole numbers of at least 0, none of them twice; None if it isn't set."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        fine = isinstance(value, (list, tuple)) and all(_is_int(one) and one >= 0 for one in value)
+        if not fine or len(set(value)) != len(value):
+            raise self._wrong(name, "a list of different whole numbers of at least 0")
         return tuple(value)
 
     def names(self, name: str) -> tuple[str, ...] | None:
