@@ -7,10 +7,9 @@ from pathlib import Path
 
 from inference_core.auto_model import AutoModel
 from inference_core.cli.explain import print_resolution
-from inference_core.cli.input_paths import PICTURES
 from inference_core.cli.loading import loading_arguments
 from inference_core.cli.output import print_json, status
-from inference_core.errors import InvalidArgument
+from inference_core.cli.saving import picture_target
 from inference_core.optional import import_optional
 from inference_core.tables import printable
 
@@ -19,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """Detect the shapes on the first sample picture, print and draw them."""
     vision = import_optional("inference_vision", "inference-vision", "the demo")
     picture: Path = vision.sample_paths()[0]
-    target = _target(options.save)
+    target = picture_target(options.save)
     with status("loading the bundled model"):
         model = AutoModel.from_pretrained("shapes", **loading_arguments(options))
     with model:
@@ -39,14 +38,3 @@ def run(options: argparse.Namespace) -> int:
             print(f"  {printable(str(detection))}")
         print(f"\ndrawn in {target.absolute()}")
     return 0
-
-
-def _target(save: str) -> Path:
-    """Where to draw; checked before anything is loaded."""
-    target = Path(save)
-    if target.is_dir():
-        raise InvalidArgument(f"--save {save} is a folder; it takes a file such as {save}/demo.png")
-    if target.suffix.lower() not in PICTURES:
-        raise InvalidArgument(f"--save {save}: the demo draws {', '.join(PICTURES)}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target

@@ -131,14 +131,23 @@ def parser() -> Parser:
     )
     predict.add_argument("--output", metavar="FILE", help="write the JSON lines to this file")
     predict.add_argument("--coco", metavar="FILE", help="write the detections as COCO JSON")
-    predict.add_argument(
-        "-p",
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a per-call option of the model, such as confidence=0.5; may be repeated",
+    _param(predict)
+
+    bench = _command(commands, "bench", "measure each backend that accepts a model, stage by stage")
+    bench.add_argument("model", help="a model file or folder, or a bundled name such as shapes")
+    bench.add_argument("input", nargs="?", help="a picture, or .npz (default: a sample picture)")
+    _loading(bench)
+    bench.add_argument(
+        "--runs", type=_count, default=100, metavar="N", help="calls to measure (default 100)"
     )
+    bench.add_argument(
+        "--warm-up", type=_count, default=10, metavar="N", help="calls before them (default 10)"
+    )
+    bench.add_argument(
+        "--seconds", type=_seconds, default=30.0, help="stop calling after this time (default 30)"
+    )
+    bench.add_argument("--save", metavar="FILE", help="draw histograms into this picture")
+    _param(bench)
 
     explain = _command(
         commands, "explain", "say which backend would run a model, and why not the others", ["why"]
@@ -216,10 +225,21 @@ def _loading(parser: Parser) -> None:
     group.add_argument(
         "--allow-code", action="store_true", help="allow what runs code that comes with the model"
     )
-    if "explain" not in parser.prog:
+    if parser.get_default("module") not in ("bench", "explain"):
         group.add_argument(
             "--strict", action="store_true", help="fail rather than take the second-best backend"
         )
+
+
+def _param(parser: Parser) -> None:
+    parser.add_argument(
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a per-call option of the model, such as confidence=0.5; may be repeated",
+    )
 
 
 def _count(text: str) -> int:

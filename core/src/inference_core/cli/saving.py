@@ -1,4 +1,4 @@
-"""Where `infer predict` writes: the folder of --save, and what must not be written over."""
+"""Where commands write: the folder or picture of --save, and what must not be written over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from inference_core.cli.input_paths import PICTURES
 from inference_core.errors import InvalidArgument
 from inference_core.optional import import_optional
 from inference_core.package import ModelPackage
@@ -59,6 +60,23 @@ class SaveFolder:
             target = first.with_stem(f"{first.stem}-{number}")
         self._taken.add(target.resolve())
         return target
+
+
+def picture_target(save: str) -> Path:
+    """The picture that --save names; its folder is made. To be asked for before the work is done.
+
+    Raises:
+        InvalidArgument: it is a folder, or has no suffix of a picture.
+    """
+    target = Path(save)
+    if target.is_dir():
+        raise InvalidArgument(
+            f"--save {save} is a folder; it takes a file such as {save}/drawn.png"
+        )
+    if target.suffix.lower() not in PICTURES:
+        raise InvalidArgument(f"--save {save}: it takes a picture, {', '.join(PICTURES)}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def refuse_overwriting(target: Path, others: Iterable[Path], what: str, flag: str) -> None:
