@@ -1,14 +1,38 @@
-"""Checking and scaling the vectors that an encoder gives."""
+"""The vectors that an encoder gives: which output holds them, checks, and scaling."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from inference_core.errors import InvalidModel
+from inference_core.package import ModelPackage
+from inference_core.session import TensorSpec
 from numpy.typing import NDArray
 
 from inference_vision.finite import check_finite
+
+
+def vector_output(
+    package: ModelPackage, role: str, outputs: Sequence[TensorSpec], names: Sequence[str]
+) -> str:
+    """Name of the output with one vector per input: one of `names`, else the only (batch, D).
+
+    Raises:
+        InvalidModel: there is none, or it isn't clear which.
+    """
+    fitting = [spec.name for spec in outputs if spec.shape is None or len(spec.shape) == 2]
+    for name in names:
+        if name in fitting:
+            return name
+    if len(fitting) == 1:
+        return fitting[0]
+    shapes = ", ".join(map(str, outputs)) or "no outputs"
+    raise InvalidModel(
+        f"{package.name}: the part {role!r} must have exactly one output (batch, D), or one named "
+        f"{' or '.join(names)}; it gives {shapes}"
+    )
 
 
 def as_vectors(raw: NDArray[Any], count: int, output: str, normalize: bool) -> NDArray[np.float32]:
