@@ -156,10 +156,11 @@ def stretched(pixels):
 
 
 def equalised(pixels):
-    values = pixels.astype(np.float64) / 255
+    values = pixels.astype(np.float32) / 255
     histogram, edges = np.histogram(values, 256)
     shares = histogram.cumsum() / values.size
-    return (np.interp(values, (edges[:-1] + edges[1:]) / 2, shares) * 255).astype(np.uint8)
+    found = np.interp(values, (edges[:-1] + edges[1:]) / 2, shares).astype(np.float32)
+    return (found * 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
