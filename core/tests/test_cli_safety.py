@@ -289,3 +289,88 @@ def test_json_is_ascii_whatever_the_terminal_knows(infer, linear, tmp_path):
     assert json.loads(out)["input"] == str(path)
     assert (tmp_path / "out.jsonl").read_bytes().isascii()
     assert infer("explain", model, "--json")[1].isascii()
+
+
+def noisy(fake, how):
+    """A backend that prints to stdout wherever core calls it; `how` is the statement that prints."""
+    source = f"""
+        import os, subprocess, sys
+        from inference_core import hookimpl
+        import linear_backend
+
+        def say(what):
+            {how}
+
+        say("import")
+        PLUGIN_API = 1
+        OPTIONS = linear_backend.OPTIONS
+
+        @hookimpl
+        def probe_environment(environment, deep):
+            say("probe")
+            return linear_backend.probe_environment(environment, deep)
+
+        @hookimpl
+        def can_load(artifact, environment, request):
+            say("can_load")
+            return linear_backend.can_load(artifact, environment, request)
+
+        @hookimpl
+        def load(artifact, environment, request):
+            say("load")
+            return linear_backend.load(artifact, environment, request)
+
+        @hookimpl
+        def predict(session, inputs, options):
+            say("predict")
+            return linear_backend.predict(session, inputs, options)
+    """
+    modules = {"backends": {"noisy": "noisy"}, "readers": {"linear": "linear_files:read"}}
+    fake.add("inference-noisy", modules, {"noisy": source})
+
+
+NOISES = {
+    "backends": ("import", "probe"),
+    "doctor": ("import", "probe"),
+    "why model.linear": ("import", "can_load"),
+    "predict model.linear a.npz": ("import", "can_load", "load", "predict"),
+    "predict model.linear a.npz --device mps": ("import", "can_load"),
+    "predict nothing.linear a.npz": (),
+}
+
+
+@pytest.mark.parametrize("command", NOISES)
+def test_what_plugins_print_does_not_get_into_json(infer, fake, linear, tmp_path, command):
+    arrays(tmp_path / "a.npz", [0, 0])
+    linear.file()
+    (fake.site / "inference_linear-2.5.dist-info" / "entry_points.txt").write_text("")
+    noisy(fake, "print(f'noise of {what}')")
+    _, out, err = infer(*command.split(), "--json")
+    json.loads(out)
+    for what in NOISES[command]:
+        assert f"noise of {what}" in err
+    print("to stdout as ever")
+    assert infer("--version")[1].startswith("to stdout as ever\ninference-core")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "os.write(1, f'noise of {what}'.encode())",
+        "sys.__stdout__.write(f'noise of {what}')",
+        "import ctypes; ctypes.CDLL(None).printf(f'noise of {what}'.encode())",
+        "subprocess.run([sys.executable, '-c', f'print(\"noise of {what}\")'], check=True)",
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_nor_does_what_their_libraries_and_children_print(fake, linear, tmp_path, how):
+    arrays(tmp_path / "a.npz", [0, 0])
+    model = linear.file()
+    (fake.site / "inference_linear-2.5.dist-info" / "entry_points.txt").write_text("")
+    noisy(fake, how)
+    for command, place in ((f"predict {model} {tmp_path}/a.npz", "predict"), ("backends", "probe")):
+        ended = shell(f"infer {command} --json")
+        assert ended.returncode == 0, ended.stderr
+        json.loads(ended.stdout)
+        assert f"noise of {place}" in ended.stderr
+    assert shell(f"infer predict {model} missing.npz --json | true").stderr.count("error") == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, TextIO
 
 from inference_core.tables import printable
 from inference_core.verdict import Reason
@@ -23,9 +25,41 @@ _STYLES = {
 }
 
 
-def print_json(value: Any) -> None:
-    """Indented JSON on stdout."""
-    print(json.dumps(value, indent=2))
+# Where JSON goes while stdout is kept for it; None for wherever sys.stdout leads.
+_kept: ContextVar[TextIO | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def stdout_for_json(own_process: bool) -> Iterator[None]:
+    """Keep stdout for `print_json`: what plugins and their libraries print meanwhile goes to stderr.
+
+    Args:
+        own_process: this process runs the command and nothing else, so its file descriptor of stdout
+            is turned round as well, for good: C libraries write to that one, and may do so only when
+            the process ends.
+    """
+    stdout = _parted(sys.stdout) if own_process else sys.stdout
+    kept = _kept.set(stdout)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = stdout
+        _kept.reset(kept)
+
+
+def _parted(stdout: TextIO) -> TextIO:
+    """A stream to where `stdout` led; the file descriptor of `stdout` leads to stderr from now on."""
+    stdout.flush()
+    # Line by line, for who reads the results of a camera; open until the process ends.
+    copy = open(os.dup(stdout.fileno()), "w", 1, encoding="ascii", closefd=False)  # noqa: SIM115
+    os.dup2(sys.stderr.fileno(), stdout.fileno())
+    return copy
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """JSON on stdout, on a line of its own if `indent` is None."""
+    print(json.dumps(value, indent=indent), file=_kept.get() or sys.stdout)
 
 
 def print_table(

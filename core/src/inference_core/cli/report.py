@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inference_core.cli.output import print_json
 from inference_core.plain import to_plain
 from inference_core.tables import printable
 
@@ -98,7 +99,7 @@ class Report:
         if self._lines:
             self._lines.write(row)
         if self._as_json:
-            print(json.dumps(row))
+            print_json(row, indent=None)
 
 
 def _plain(result: Any) -> Any:

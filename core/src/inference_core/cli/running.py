@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 import io
 import itertools
-import json
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from inference_core.cli.grammar import USAGE, WrongUsage, parser
+from inference_core.cli.output import print_json, stdout_for_json
 from inference_core.errors import InferenceError, InvalidArgument, NoBackendFound
 from inference_core.tables import printable
 
@@ -27,7 +28,7 @@ def run(arguments: Sequence[str] | None) -> int:
     try:
         _prepare_streams()
         warnings.showwarning = _show_warning  # type: ignore[assignment]
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        code = _run(arguments)
         # Here and not when Python ends, which could no longer say what went wrong.
         sys.stdout.flush()
         return code
@@ -39,7 +40,8 @@ def run(arguments: Sequence[str] | None) -> int:
         return FAILED
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(words: Sequence[str] | None) -> int:
+    arguments = sys.argv[1:] if words is None else words
     try:
         options = parser().parse_args(arguments)
     except SystemExit:  # after --help or --version
@@ -51,8 +53,9 @@ def _run(arguments: Sequence[str]) -> int:
         print(f"{error.usage}{error.program}: error: {printable(error.message)}", file=sys.stderr)
         return USAGE
     try:
-        command = importlib.import_module(f"inference_core.cli.{options.module}")
-        return int(command.run(options))
+        with stdout_for_json(words is None) if options.json else nullcontext():
+            command = importlib.import_module(f"inference_core.cli.{options.module}")
+            return int(command.run(options))
     except InvalidArgument as error:
         return _failed(error, options.json, USAGE)
     except InferenceError as error:
@@ -77,7 +80,7 @@ def _prepare_streams() -> None:
 
 def _failed(error: Exception, as_json: bool, code: int) -> int:
     if as_json:
-        print(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}))
+        print_json({"error": {"type": type(error).__name__, "message": str(error)}}, indent=None)
     elif isinstance(error, NoBackendFound):
         from inference_core.cli.fixes import on_the_command_line
 
