@@ -76,7 +76,19 @@ def test_a_misspelt_argument_is_found_before_anything_else(call):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"device": "gpu"}, "device='gpu' isn't known; did you mean 'cuda'"),
+        (
+            {"device": "gpu"},
+            "'gpu' isn't known: no installed backend reports a device gpu; did you mean 'cuda'",
+        ),
+        (
+            {"device": "npu:1", "backend": "linear"},
+            "the backend linear reports no device npu; known",
+        ),
+        ({"device": "tpu"}, "no installed backend reports a device tpu; did you mean 'cpu'"),
+        (
+            {"device": "vulkan"},
+            "no installed backend reports a device vulkan; known: cpu, cuda, mps",
+        ),
         ({"device": "cud"}, "did you mean 'cuda'"),
         ({"device": "CPU"}, "did you mean 'cpu'"),
         ({"device": "cuda:x"}, "device='cuda:x'"),

@@ -226,6 +226,19 @@ def test_what_is_missing_or_does_not_fit_is_a_problem_with_its_fix(infer, fake):
     assert re.search(r"fix: .*install --upgrade \S*core", out)
 
 
+def test_a_runtime_that_tells_no_version_is_not_called_missing(infer, fake):
+    fake.backend(
+        "quiet",
+        probe_environment="""
+        @hookimpl
+        def probe_environment():
+            return BackendReport("some-runtime", devices=("cpu",))
+    """,
+    )
+    _, out, _ = infer("backends")
+    assert "quiet  backend  ready  some-runtime  cpu" in re.sub("  +", "  ", out)
+
+
 def test_a_missing_runtime_is_told_once_by_its_backend(infer, fake):
     fake.backend(
         "some",

@@ -214,6 +214,45 @@ def test_no_backend_at_all_prints_the_whole_resolution(linear, monkeypatch, plai
     assert "linear has no mps" in str(caught.value)
 
 
+def test_a_device_is_known_if_a_backend_reports_it(runs, package, fake):
+    path = package({})
+    runs("x", device="npu:1")
+    with pytest.raises(InvalidArgument, match="no installed backend reports a device npu"):
+        AutoModel.resolve(path, device="npu")
+    fake.backend(
+        "y",
+        probe_environment="""
+        @hookimpl
+        def probe_environment():
+            return BackendReport(devices=("npu:1", "cpu"))
+    """,
+    )
+    # Everything but "cpu" ranks as an accelerator.
+    assert AutoModel.resolve(path).chosen.verdict.device == "npu:1"
+    assert AutoModel.resolve(path, device="npu").chosen.backend == "x"
+
+
+def test_a_forced_backend_without_its_runtime_says_so_whatever_the_device_is(runs, package, fake):
+    fake.backend(
+        "x",
+        can_load="""
+        from inference_core.verdict import Reason
+
+        MISSING = Reason("not-installed", "runtime x isn't installed")
+
+        @hookimpl
+        def probe_environment():
+            return BackendReport("x", problems=(MISSING,))
+
+        @hookimpl
+        def can_load(request):
+            return Verdict.reject(MISSING)
+    """,
+    )
+    (candidate,) = AutoModel.resolve(package({}), backend="x", device="npu").candidates
+    assert [reason.code for reason in candidate.verdict.reasons] == ["not-installed"]
+
+
 @pytest.mark.parametrize("how", ["disabled", "api", "import", "can_load", "ambiguous"])
 def test_an_unusable_backend_is_a_row_and_stops_nothing(runs, package, fake, monkeypatch, how):
     runs("good")

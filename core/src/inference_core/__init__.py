@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         PluginWarning,
     )
     from inference_core.hookspecs import PLUGIN_API, hookimpl
+    from inference_core.install import install_command
     from inference_core.model import Model
     from inference_core.package import Artifact, ModelPackage, ProcessorSpec, Request
     from inference_core.processor import Graph, Processor, Recognition
@@ -85,6 +86,7 @@ _HOME_OF = {
     "TensorSpec": "session",
     "Verdict": "verdict",
     "hookimpl": "hookspecs",
+    "install_command": "install",
 }
 
 # Written out, for type checkers read it; a test keeps the two lists the same.
@@ -128,6 +130,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "hookimpl",
+    "install_command",
 ]
 
 

@@ -49,6 +49,7 @@ def sections(report: RuntimeReport) -> list[tuple[str, list[str]]]:
         ("Machine", describe(report.environment)),
         (PLUGINS, _plugin_lines(report)),
         ("Deep probes", _deep_lines(report.plugins)),
+        ("Where plugins were installed from", _columns(report.sources.items())),
         ("Distributions asked for", _need_lines(report.needs)),
         ("Backends that aren't installed", _columns(report.missing.items())),
         ("Problems", _problem_lines(report)),
@@ -64,7 +65,9 @@ def plugin_table(plugins: Sequence[PluginState]) -> tuple[tuple[str, ...], Rows]
         record, report = plugin.record, plugin.found
         runtime = devices = "-"
         if report and report.runtime:
-            runtime = f"{report.runtime} {report.runtime_version or '(missing)'}"
+            # A runtime may be there and tell no version.
+            missing = "(missing)" if plugin.state == "incomplete" else ""
+            runtime = f"{report.runtime} {report.runtime_version or missing}".rstrip()
         if report and report.devices:
             devices = ", ".join(report.devices)
         kind = record.kind.rstrip("s")

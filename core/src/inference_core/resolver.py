@@ -172,13 +172,18 @@ class Resolver:
         device = self.wish.request.device
         if device is None:
             return
-        kinds = set(KNOWN_DEVICES)
-        for _, backend in self.backends:
-            if isinstance(backend, Backend):
-                devices = backend.probe(self.environment).devices
-                kinds |= {each.partition(":")[0] for each in devices}
-        if not is_device_name(device) or device.partition(":")[0] not in kinds:
+        backends = [backend for _, backend in self.backends if isinstance(backend, Backend)]
+        reports = [backend.probe(self.environment) for backend in backends]
+        kinds = {each.partition(":")[0] for report in reports for each in report.devices}
+        kinds |= set(KNOWN_DEVICES)
+        if not is_device_name(device):
             raise _bad_value("device", device, kinds)
+        kind, forced = device.partition(":")[0], self.wish.request.backend
+        if forced and any(report.problems for report in reports):
+            return  # without its runtime it may report no devices; its verdict says what is missing
+        if kind not in kinds:
+            who = f"the backend {forced} reports no" if forced else "no installed backend reports a"
+            raise _bad_value("device", device, kinds, f": {who} device {kind}")
 
     def _check_options(self) -> None:
         """An option that no backend has is a typo; one that some have only rules out the others."""
@@ -230,12 +235,13 @@ def _check_request(request: Request) -> None:
             raise InvalidArgument(f"{name}={value!r} must be a str such as {example}")
 
 
-def _bad_value(name: str, value: object, known: Sequence[str] | set[str]) -> InvalidArgument:
+def _bad_value(
+    name: str, value: object, known: Sequence[str] | set[str], why: str = ""
+) -> InvalidArgument:
     alias = _ALIASES.get(str(value).partition(":")[0].lower())
     hint = f"; did you mean {alias!r}?" if alias else did_you_mean(str(value), known)
-    return InvalidArgument(
-        f"{name}={value!r} isn't known{hint or '; known: ' + ', '.join(sorted(known))}"
-    )
+    hint = hint or f"; known: {', '.join(sorted(known))}"
+    return InvalidArgument(f"{name}={value!r} isn't known{why}{hint}")
 
 
 def unknown_backend(name: str, known: Sequence[str] | set[str]) -> InvalidArgument:

@@ -51,7 +51,7 @@ def _words(name: str, value: Any) -> Iterator[str]:
         yield flag
     elif name == "options" and isinstance(value, dict):
         for key, item in value.items():
-            text = item if isinstance(item, str) else json.dumps(item)
+            text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
             yield from ("--option", f"{key}={text}")
     elif name == "preference" and isinstance(value, (list, tuple)):
         yield from (flag, ",".join(value))
