@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from inference_core.arguments import build_options
@@ -264,10 +266,18 @@ class Model:
         if not isinstance(inputs, Mapping):
             raise InvalidInput(
                 f"{self.package.name} is a plain graph: it takes arrays by input name "
-                f"({'; '.join(map(str, part.graph.inputs))}), not {type(inputs).__name__}; a "
-                "model.json beside it can name the processor that would make them"
+                f"({'; '.join(map(str, part.graph.inputs))}), not {type(inputs).__name__}. "
+                f"{self._processor_advice(part)}"
             )
         return part.run(inputs)
+
+    def _processor_advice(self, part: LoadedPart) -> str:
+        """Which processor the graph may want, by its shapes, and what to write for that."""
+        advice: str | None = None
+        if find_spec("inference_vision"):
+            families = import_module("inference_vision.shape_families")
+            advice = families.hint(self.package, self.artifact, part.graph)
+        return advice or "A model.json beside it can name the processor that would make them"
 
     def _task_call(self, part: LoadedPart, inputs: Any, given: Mapping[str, Any]) -> Any:
         """Run a task session on one input or on each of a list."""

@@ -1,0 +1,148 @@
+"""Graphs without metadata: what they may be is said, with the lines to write, and never guessed."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import onnx
+import pytest
+from inference_core import AutoModel, InvalidInput
+from inference_core.processor import Graph
+from inference_core.session import TensorSpec
+from inference_vision.shape_families import families
+from onnx import TensorProto, helper, numpy_helper
+
+ONNX = {"backend": "onnx", "device": "cpu", "options": {"threads": 1}}
+
+
+def found(*outputs, image=(1, 3, 640, 640), labels=0):
+    graph = Graph(
+        (TensorSpec("images", "float32", image),),
+        tuple(TensorSpec(f"output{i}", "float32", shape) for i, shape in enumerate(outputs)),
+    )
+    return [(each.processor, each.labels) for each in families(graph, labels)]
+
+
+PROTOTYPES = (1, 32, 160, 160)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ([(1, 84, 8400)], [("yolo", 80), ("yolo-oriented", 79), ("yolo-keypoints", 29)]),
+        ([(1, 56, 8400)], [("yolo", 52), ("yolo-oriented", 51), ("yolo-keypoints", 1)]),
+        ([(1, 5, 8400)], [("yolo", 1)]),
+        ([(None, 84, None)], [("yolo", 80), ("yolo-oriented", 79), ("yolo-keypoints", 29)]),
+        ([(1, 25200, 85)], [("yolo", 80)]),
+        ([(1, 25200, 6)], [("yolo", 1)]),
+        ([(1, 25200, 117), PROTOTYPES], [("yolo-segmentation", 80)]),
+        ([(1, 116, 8400), PROTOTYPES], [("yolo-segmentation", 80)]),
+        ([(1, 300, 6)], [("yolo", None)]),
+        ([(1, 300, 7)], [("yolo-oriented", None)]),
+        ([(1, 300, 57)], [("yolo-keypoints", None)]),
+        ([(1, 300, 38), PROTOTYPES], [("yolo-segmentation", None)]),
+        ([(1, 300, 4), (1, 300, 80)], [("detr", 80), ("detr", 79)]),
+        ([(1, 1000)], [("classification", 1000)]),
+        ([(1, 21, 512, 512)], [("semantic-segmentation", 21)]),
+        # One row per cell and scores in columns, several boxes, a depth map, anything else.
+        ([(1, 8400, 84)], []),
+        ([(1, 84, 8400), (1, 84, 8400)], []),
+        ([(1, 1, 512, 512)], []),
+        ([(7,)], []),
+        ([None], []),
+    ],
+)
+def test_shapes_tell_what_a_graph_may_be(outputs, expected):
+    assert found(*outputs) == expected
+
+
+def test_the_number_of_labels_narrows_the_choice():
+    assert found((1, 56, 8400), labels=1) == [("yolo-keypoints", 1)]
+    assert found((1, 84, 8400), labels=80) == [("yolo", 80)]
+    assert found((1, 84, 8400), labels=7) == []
+
+
+def test_a_graph_that_takes_no_pictures_is_none_of_them():
+    assert found((1, 84, 8400), image=(1, 16)) == []
+    assert found((1, 84, 8400), image=(1, 7, 640, 640)) == []
+
+
+def bare(path, *outputs) -> None:
+    """An ONNX file without metadata that answers with the arrays given."""
+    nodes, specs = [], []
+    for index, value in enumerate(outputs):
+        tensor = numpy_helper.from_array(value.astype(np.float32))
+        nodes.append(helper.make_node("Constant", [], [f"output{index}"], value=tensor))
+        specs.append(
+            helper.make_tensor_value_info(f"output{index}", TensorProto.FLOAT, value.shape)
+        )
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, 64, 96))
+    model = helper.make_model(
+        helper.make_graph(nodes, "graph", [images], specs),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def test_what_the_error_says_to_write_is_a_manifest_that_works(tmp_path, picture):
+    rows = np.zeros((1, 7, 126))
+    rows[0, :, 5] = [48, 32, 32, 16, 0.1, 0.9, 0]
+    bare(tmp_path / "best.onnx", rows)
+    with AutoModel.from_pretrained(tmp_path / "best.onnx", **ONNX) as model:
+        with pytest.raises(InvalidInput, match=r"model\.json") as caught:
+            model(picture)
+        # Arrays go through it as before.
+        assert model({"images": np.zeros((1, 3, 64, 96), np.float32)})["output0"].shape == (
+            1,
+            7,
+            126,
+        )
+    message = str(caught.value)
+    frame = json.loads(re.search(r"\{.*\}\]\}", message)[0])
+    first = re.search(r'"processor": (\{.*?\}\})', message)[1]
+    assert "3 names in all" in message
+    manifest = {**frame, "processor": json.loads(first), "labels": ["a", "b", "c"]}
+    (tmp_path / "model.json").write_text(json.dumps(manifest), "utf-8")
+    with AutoModel.from_pretrained(tmp_path, **ONNX) as model:
+        result = model(picture)
+    assert result.labels == ("b",)
+    np.testing.assert_allclose(result.xyxy, [[30, 22.5, 60, 37.5]], atol=1e-3)
+
+
+def test_each_family_that_is_named_takes_such_a_graph(tmp_path, picture):
+    """What is offered for a shape is accepted by the processor that is named for it."""
+    outputs = [
+        [np.zeros((1, 7, 126))],
+        [np.zeros((1, 58, 126))],
+        [np.zeros((1, 378, 8))],
+        [np.zeros((1, 39, 126)), np.zeros((1, 32, 16, 24))],
+        [np.zeros((1, 40, 6))],
+        [np.zeros((1, 40, 57))],
+        [np.zeros((1, 40, 4)), np.zeros((1, 40, 6))],
+        [np.full((1, 5), 0.2)],
+        [np.zeros((1, 4, 16, 24))],
+    ]
+    for number, arrays in enumerate(outputs):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        bare(folder / "m.onnx", *arrays)
+        graph = Graph(
+            (TensorSpec("images", "float32", (1, 3, 64, 96)),),
+            tuple(TensorSpec("o", "float32", array.shape) for array in arrays),
+        )
+        assert families(graph)
+        for family in families(graph):
+            manifest = {
+                "schema_version": 1,
+                "name": "made",
+                "labels": [f"class {i}" for i in range(family.labels or 3)],
+                "processor": {"name": family.processor, "settings": family.settings},
+                "artifacts": [{"format": "onnx", "parts": {"model": "m.onnx"}}],
+            }
+            (folder / "model.json").write_text(json.dumps(manifest), "utf-8")
+            with AutoModel.from_pretrained(folder, **ONNX) as model:
+                model(picture)
