@@ -166,6 +166,10 @@ def test_only_what_is_not_printable_is_escaped(text, shown):
         ('backend="onnx", batch_size=4', "--backend onnx --batch-size 4"),
         ('options={"compile": False}', "--option compile=false"),
         ('options={"providers": ["A", "B"]}', """--option 'providers=["A", "B"]'"""),
+        (
+            'options={"activation": "σ", "names": ["ü"]}',
+            """--option 'activation=σ' --option 'names=["ü"]'""",
+        ),
         ('preference=["a", "b"]', "--preference a,b"),
         ("precision=None", "precision=None"),
         ("opset_version=26", "opset_version=26"),

@@ -228,7 +228,8 @@ def test_a_driver_too_old_for_the_package_is_a_reason(artifact, gpu_machine, wit
 def test_other_devices_say_what_there_is(artifact, machine, device):
     reason = reasons(judge(artifact, machine, device=device))["device"]
     assert 'only "cpu" and "cuda:N"' in reason.message
-    assert "ExecutionProvider" in reason.fix
+    assert '"providers" with, say, "CoreMLExecutionProvider"' in reason.message
+    assert reason.fix == 'device="cpu"'
 
 
 def test_providers_decide_the_device(artifact, machine, gpu_machine, with_gpu_package):

@@ -123,12 +123,12 @@ def _full_name(device: str) -> str:
 
 
 def _unknown_device(device: str) -> Reason:
-    provider = "CoreML" if device.startswith("mps") else "…"
     return Reason(
         "device",
         f'the onnx backend has no device {device!r}, only "cpu" and "cuda:N"; other accelerators are '
-        "reached by naming their execution provider",
-        f'options={{"providers": ["{provider}ExecutionProvider", "CPUExecutionProvider"]}}',
+        'reached by their execution provider, without a device: the option "providers" with, say, '
+        '"CoreMLExecutionProvider"',
+        'device="cpu"',
     )
 
 
