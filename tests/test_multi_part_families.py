@@ -1,0 +1,205 @@
+"""CLIP and SAM from picture to result through AutoModel, on every backend: small networks in two parts
+whose answers are known."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from inference_core import AutoModel, InvalidArgument, ModelClosed
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("inference_vision")
+
+BACKENDS = ("onnx", "torch")
+COLOURS = ("red", "green", "blue")
+WORDS = ["[PAD]", "[UNK]", "a", "photo", "of", *COLOURS]
+SIDE, CELLS = 96, 24
+MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+
+
+class ImageEncoder(torch.nn.Module):
+    """The mean colour of the picture."""
+
+    def forward(self, pixel_values):
+        return pixel_values.mean((2, 3))
+
+
+class TextEncoder(torch.nn.Module):
+    """The colours that are named: an embedding of each word, summed over those the mask shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(len(WORDS), 3)
+        weight = torch.zeros(len(WORDS), 3)
+        for index, colour in enumerate(COLOURS):
+            weight[WORDS.index(colour), index] = 2
+        self.embedding.weight = torch.nn.Parameter(weight)
+
+    def forward(self, input_ids, attention_mask):
+        return (self.embedding(input_ids) * attention_mask[..., None]).sum(1)
+
+
+class PictureEncoder(torch.nn.Module):
+    """The mean colour of each cell."""
+
+    def forward(self, image):
+        return torch.nn.functional.avg_pool2d(image * STD + MEAN, SIDE // CELLS)
+
+
+class MaskDecoder(torch.nn.Module):
+    """Three masks for a point: what has its colour, what has any, everything."""
+
+    def forward(self, image_embeddings, point_coords, point_labels):
+        cell = (point_coords[0, 0] * CELLS / SIDE).long()
+        cells = image_embeddings.flatten(2)
+        colour = cells.index_select(2, cell[1:] * CELLS + cell[:1])
+        same = 0.5 - (cells - colour).abs().amax(1)
+        any_colour = cells.amax(1) - 0.5
+        masks = torch.stack([same, any_colour, torch.ones_like(same)], 1) * 20
+        return (
+            masks.reshape(1, 3, CELLS, CELLS),
+            torch.tensor([[0.9, 0.7, 0.2]]) + 0 * point_labels.sum(),
+        )
+
+
+def write(folder, roles, **manifest):
+    """Both artifacts of a model in parts, and their manifest."""
+    artifacts = []
+    for kind, suffix in (("onnx", "onnx"), ("torch-export", "pt2")):
+        parts = {}
+        for role, (made, inputs, names) in roles.items():
+            network = made.eval()
+            parts[role] = f"{role}.{suffix}"
+            path = folder / parts[role]
+            with warnings.catch_warnings():
+                # Both exporters warn of their own future; the older needs no further package.
+                warnings.simplefilter("ignore")
+                if kind == "onnx":
+                    taken = list(network.forward.__code__.co_varnames[1 : len(inputs) + 1])
+                    torch.onnx.export(
+                        network,
+                        inputs,
+                        path,
+                        dynamo=False,
+                        input_names=taken,
+                        output_names=list(names),
+                    )
+                else:
+                    torch.export.save(torch.export.export(network, inputs), path)
+        artifacts.append({"format": kind, "parts": parts})
+    content = {"schema_version": 1, "name": "made", "artifacts": artifacts, **manifest}
+    (folder / "model.json").write_text(json.dumps(content), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    tokenizers = pytest.importorskip("tokenizers")
+    folder = tmp_path_factory.mktemp("clip")
+    words = tokenizers.models.WordLevel({word: i for i, word in enumerate(WORDS)}, "[UNK]")
+    tokenizer = tokenizers.Tokenizer(words)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    # Two tensors: the export takes one that is given twice for one input.
+    ids, mask = (torch.zeros(1, 12, dtype=torch.int64) for _ in range(2))
+    roles = {
+        "image": (ImageEncoder(), (torch.zeros(1, 3, 32, 32),), ["image_embeds"]),
+        "text": (TextEncoder(), (ids, mask), ["text_embeds"]),
+    }
+    settings = {"mean": [0, 0, 0], "std": [1, 1, 1], "logit_scale": 4}
+    write(folder, roles, processor={"name": "clip", "settings": settings})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sam(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sam")
+    embeddings = torch.zeros(1, 3, CELLS, CELLS)
+    prompt = (embeddings, torch.zeros(1, 2, 2), torch.zeros(1, 2))
+    roles = {
+        "encoder": (PictureEncoder(), (torch.zeros(1, 3, SIDE, SIDE),), ["image_embeddings"]),
+        "decoder": (MaskDecoder(), prompt, ["masks", "iou_predictions"]),
+    }
+    write(folder, roles, processor={"name": "sam"})
+    return folder
+
+
+def opened(folder, backend="onnx"):
+    return AutoModel.from_pretrained(folder, backend=backend, options={"threads": 1})
+
+
+def painted(*rgb, size=(40, 30)):
+    return np.full((size[1], size[0], 3), rgb, np.uint8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_clip_tells_colours_apart_by_their_names(clip, backend):
+    with opened(clip, backend) as model:
+        pictures = [painted(255, 0, 0), painted(0, 102, 204)]
+        red, blue = model(pictures, labels=COLOURS, color_format="rgb")
+        assert (red.top.label, blue.top.label) == ("red", "blue")
+        logits = np.array([0, 1, 2]) / np.sqrt(5) * 4
+        expected = np.sort(np.exp(logits) / np.exp(logits).sum())[::-1]
+        np.testing.assert_allclose(blue.confidence, expected, atol=1e-4)
+        text = model("photo of blue blue green", modality="text")
+        seen = model(pictures[1], color_format="rgb")
+        assert seen.similarity(text) == pytest.approx(1, abs=1e-4)
+        assert model("a red photo", modality="text").similarity(text) == pytest.approx(0)
+        handle = model.encode(pictures[1], color_format="rgb")
+        again = model(handle, labels=("red photo", "blue photo", "green of a blue"))
+        assert again.labels == ("green of a blue", "blue photo", "red photo")
+        assert again.image_size == (40, 30)
+    with pytest.raises(ModelClosed):
+        model(pictures[0])
+
+
+def test_clip_streams_and_batches_as_any_model(clip):
+    with opened(clip) as model:
+        pictures = [painted(*rgb) for rgb in [(250, 0, 0), (0, 250, 0), (0, 0, 250)] * 4]
+        together = model(pictures, labels=COLOURS, color_format="rgb")
+        streamed = list(model.stream(pictures, labels=COLOURS, color_format="rgb"))
+        expected = list(COLOURS) * 4
+        assert [each.top.label for each in together] == expected
+        assert [result.top.label for _, result in streamed] == expected
+
+
+RECTANGLES = {0: (20, 10, 70, 50), 1: (100, 30, 180, 60), 2: (40, 80, 90, 120)}
+
+
+@pytest.fixture(scope="module")
+def scene():
+    pixels = np.zeros((128, 192, 3), np.uint8)
+    for channel, (x1, y1, x2, y2) in RECTANGLES.items():
+        pixels[y1:y2, x1:x2, channel] = 255
+    return pixels
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sam_segments_what_a_point_shows_again_and_again(sam, scene, backend):
+    with opened(sam, backend) as model:
+        handle = model.encode(scene, color_format="rgb")
+        for x1, y1, x2, y2 in RECTANGLES.values():
+            point = ((x1 + x2) / 2, (y1 + y2) / 2)
+            found = model(handle, points=[point])
+            # A cell of the mask covers 8 x 8 pixels of the picture.
+            np.testing.assert_allclose(found.xyxy, [[x1, y1, x2, y2]], atol=4.5)
+            np.testing.assert_allclose(found.confidence, [0.9], atol=1e-6)
+            direct = model(scene, points=[point], color_format="rgb")
+            np.testing.assert_array_equal(direct.masks, found.masks)
+        every = model(handle, points=[point], multimask=True, mask_format="polygons")
+        assert len(every) == 3
+        np.testing.assert_allclose(every.xyxy[1], [20, 10, 180, 120], atol=4.5)
+        np.testing.assert_allclose(every.xyxy[2], [0, 0, 192, 128])
+        with pytest.raises(InvalidArgument, match="outside"):
+            model(handle, points=[(500, 5)])
+
+
+def test_both_backends_draw_the_same_masks(sam, scene):
+    masks = []
+    for backend in BACKENDS:
+        with opened(sam, backend) as model:
+            masks.append(model(scene, points=[(45, 30)], color_format="rgb").masks)
+    assert (masks[0] != masks[1]).mean() < 1e-3
