@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inference_core.optional import import_optional
 from inference_core.results._result import Result, check_array, check_labels, plain
+from inference_core.results.masks import RunLengths
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -100,7 +101,7 @@ class Segmentation(Result):
                 "label": self.label(class_id),
                 "class_id": class_id,
                 "share": share,
-                "mask": {"size": [height, width], "counts": _run_lengths(mask)},
+                "mask": RunLengths.of(mask).to_dict(),
             }
             if self.confidence is not None:
                 mean = self.confidence[mask].mean(dtype=np.float64)
@@ -131,10 +132,3 @@ def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Edges of the pixels of a mask that has some."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts: list[int] = np.diff(np.concatenate(([0], changes, [flat.size]))).tolist()
-    return [0, *counts] if flat.size and flat[0] else counts

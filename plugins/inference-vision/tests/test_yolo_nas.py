@@ -1,0 +1,153 @@
+"""YOLO-NAS: boxes and scores in two outputs, with and without the graph's own suppression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inference_core.errors import InvalidModel
+from inference_core.package import ModelPackage, ProcessorSpec
+from inference_core.processor import Graph
+from inference_core.session import TensorSpec
+from inference_vision.yolo_nas import YoloNasProcessor
+from inference_vision.yolo_options import YoloOptions
+
+LABELS = ("a", "b", "c")
+OPTIONS = YoloOptions()
+SIDE = 96
+RAW = ((1, 30, 4), (1, 30, 3))
+
+
+def spec(name, shape, dtype="float32"):
+    return TensorSpec(name, dtype, shape)
+
+
+SUPPRESSED = (
+    spec("num_predictions", (1, 1), "int64"),
+    spec("pred_boxes", (1, 9, 4)),
+    spec("pred_scores", (1, 9)),
+    spec("pred_classes", (1, 9), "int64"),
+)
+
+
+def made(outputs=None, labels=LABELS, **settings_given):
+    package = ModelPackage(
+        "made", Path("made"), (), labels=labels, processor=ProcessorSpec("x", settings_given)
+    )
+    outputs = outputs or (spec("913", RAW[0]), spec("904", RAW[1]))
+    graph = Graph((spec("images", (1, 3, SIDE, SIDE)),), outputs)
+    return YoloNasProcessor(package, {"model": graph})
+
+
+def found(processor, outputs, size=(SIDE, SIDE), options=OPTIONS):
+    _, context = processor.preprocess([np.zeros((size[1], size[0], 3), np.uint8)], options)
+    return processor.postprocess(outputs, context, options)[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(0, 9),
+    seed=st.integers(0, 9999),
+    size=st.tuples(st.integers(20, 200), st.integers(20, 200)),
+    suppressed=st.booleans(),
+)
+def test_boxes_come_back_to_the_picture(count, seed, size, suppressed):
+    """Boxes in a grid of 3 x 3 in the picture, which don't overlap, as they lie in the letterbox."""
+    generator = np.random.default_rng(seed)
+    ratio = SIDE / max(size)
+    inner = np.maximum(1, np.rint(np.multiply(size, ratio)))
+    offset = np.rint((SIDE - inner) / 2 - 0.1)
+    place = np.stack(np.divmod(np.arange(9), 3), axis=1)
+    corner = (place + generator.uniform(0.05, 0.3, (9, 2))) * np.divide(size, 3)
+    source = np.concatenate(
+        [corner, corner + generator.uniform(0.2, 0.6, (9, 2)) * np.divide(size, 3)], 1
+    )
+    boxes = (source.reshape(-1, 2, 2) * inner / size + offset).reshape(-1, 4)
+    scores = np.full((30, 3), 0.02)
+    best, ids = generator.permutation(np.linspace(0.3, 0.9, 9)), generator.integers(0, 3, 9)
+    scores[np.arange(count), ids[:count]] = best[:count]
+    if suppressed:
+        processor = made(SUPPRESSED)
+        outputs = {
+            "num_predictions": np.array([[count]]),
+            "pred_boxes": boxes[None].astype(np.float32),
+            "pred_scores": best[None].astype(np.float32),  # what is beyond the count is garbage
+            "pred_classes": ids[None],
+        }
+    else:
+        processor = made()
+        padded = np.zeros((30, 4))
+        padded[:9] = boxes
+        outputs = {"913": padded[None].astype(np.float32), "904": scores[None].astype(np.float32)}
+    result = found(processor, outputs, size)
+    order = np.argsort(-best[:count])
+    assert result.class_id.tolist() == ids[:count][order].tolist()
+    np.testing.assert_allclose(result.confidence, best[:count][order], atol=1e-6)
+    np.testing.assert_allclose(result.xyxy, source[:count][order], atol=0.01)
+    assert result.labels == tuple(LABELS[i] for i in result.class_id)
+
+
+def test_overlaps_are_suppressed_and_options_honoured():
+    processor = made()
+    boxes, scores = np.zeros((1, 30, 4), np.float32), np.zeros((1, 30, 3), np.float32)
+    boxes[0, :3] = [[10, 10, 50, 50], [11, 10, 50, 50], [12, 10, 50, 50]]
+    scores[0, [0, 1, 2], [0, 0, 1]] = 0.9, 0.8, 0.7
+    outputs = {"913": boxes, "904": scores}
+    assert found(processor, outputs).labels == ("a", "b")
+    for given_options, labels in [
+        ({"iou": 1.0}, ("a", "a", "b")),
+        ({"class_agnostic": True}, ("a",)),
+        ({"classes": "b"}, ("b",)),
+        ({"confidence": {"a": 0.95}}, ("b",)),
+        ({"max_detections": 1}, ("a",)),
+    ]:
+        assert found(processor, outputs, options=YoloOptions(**given_options)).labels == labels
+    assert found(made(labels=()), outputs).labels == ("0", "1")
+
+
+def test_outputs_that_are_not_clearly_boxes_and_scores_are_refused():
+    four = ("a", "b", "c", "d")
+    twins = (spec("x", (1, 30, 4)), spec("y", (1, 30, 4)))
+    for outputs, labels in [
+        (twins, four),
+        ((spec("x", (1, 30, 4)), spec("y", (1, 30, 5))), LABELS),
+        ((spec("x", (1, 30, 4)),), LABELS),
+        ((spec("x", (1, 30, 7)), spec("y", (1, 30, 3))), LABELS),
+    ]:
+        with pytest.raises(InvalidModel, match='"boxes": 0'):
+            made(outputs, labels)
+    boxes = np.tile(np.array([10, 10, 50, 50], np.float32), (1, 30, 1))
+    scores = np.zeros((1, 30, 4), np.float32)
+    scores[0, 0, 3] = 0.9
+    for which in (1, "y"):
+        assert found(made(twins, four, boxes=which), {"y": boxes, "x": scores}).labels == ("d",)
+
+
+def test_garbage_is_an_error():
+    boxes, scores = np.zeros((1, 30, 4), np.float32), np.full((1, 30, 3), 0.9, np.float32)
+    for damaged in (boxes, scores):
+        before = damaged[0, 0, 0]
+        damaged[0, 0, 0] = np.nan
+        with pytest.raises(InvalidModel, match="NaN"):
+            found(made(), {"913": boxes, "904": scores})
+        damaged[0, 0, 0] = before
+    with pytest.raises(InvalidModel, match="1 pictures"):
+        found(made(), {"913": boxes, "904": scores[:, :7]})
+    outputs = {
+        "num_predictions": np.array([[1]]),
+        "pred_boxes": boxes[:, :9],
+        "pred_scores": np.ones((1, 9)),
+        "pred_classes": np.full((1, 9), 3),
+    }
+    with pytest.raises(InvalidModel, match="class id 3"):
+        found(made(SUPPRESSED), outputs)
+
+
+def test_only_exports_with_suppression_are_recognised():
+    recognise = YoloNasProcessor.recognise
+    assert recognise({"outputs": SUPPRESSED}).task == "object-detection"
+    assert recognise({"outputs": (spec("913", RAW[0]), spec("904", RAW[1]))}) is None
+    assert recognise({}) is None
