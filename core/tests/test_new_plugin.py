@@ -74,7 +74,11 @@ def test_the_project_names_its_entry_point_and_this_core(infer, fake, tmp_path, 
     points = project["entry-points"]["inference_core.backends"]
     assert points == {"foo-2-bar": "inference_foo_2_bar.plugin"}
     assert "!" not in project["version"]
-    core, _ = map(Requirement, project["dependencies"])
+    core, runtime = map(Requirement, project["dependencies"])
+    plugin = tmp_path / "inference-foo-2-bar/src/inference_foo_2_bar/plugin.py"
+    assert f'REQUIREMENT = "{runtime}"' in plugin.read_text()
+    tools = {Requirement(each).name for each in project["optional-dependencies"]["dev"]}
+    assert tools == {"pytest", *tomllib.loads(text)["tool"].keys() & {"mypy", "ruff"}}
     assert core.name == "inference-core"
     assert str(core.specifier) == "<1!1,>=1!0.1"
     assert re.search(r'# The epoch .*index\.\n    "inference-core', text)

@@ -9,12 +9,17 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from inference_core.environment import Environment
-from inference_core.errors import InvalidModel
-from inference_core.hookspecs import hookimpl
-from inference_core.install import install_command
-from inference_core.package import Artifact, Request
-from inference_core.verdict import BackendReport, Reason, Verdict
+from inference_core import (
+    Artifact,
+    BackendReport,
+    Environment,
+    InvalidModel,
+    Reason,
+    Request,
+    Verdict,
+    hookimpl,
+    install_command,
+)
 
 from inference_example.options import ACTIVATIONS, ExampleOptions
 from inference_example.weights import Mlp, read_mlp
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 PLUGIN_API = 1
 KIND = "tensor"
 OPTIONS = ExampleOptions
+
+REQUIREMENT = "numpy>=1.26"  # as in pyproject.toml
 
 
 @hookimpl
@@ -39,6 +46,10 @@ def probe_environment(environment: Environment, deep: bool) -> BackendReport:
 @hookimpl
 def can_load(artifact: Artifact, environment: Environment, request: Request) -> Verdict:
     """Every reason why numpy can't run the artifact, or where it would run."""
+    if artifact.format != "safetensors":
+        # Most of what is asked about is for other backends, and needs no more reasons.
+        message = f"the example backend runs safetensors files, not {artifact.format}"
+        return Verdict.reject(Reason("format", message))
     options = request.options or ExampleOptions()
     reasons = [*_artifact_reasons(artifact, options), *_numpy_problems(deep=False)]
     if request.device not in (None, "cpu"):
@@ -70,10 +81,6 @@ def predict(
 
 
 def _artifact_reasons(artifact: Artifact, options: ExampleOptions) -> Iterator[Reason]:
-    if artifact.format != "safetensors":
-        message = f"the example backend runs safetensors files, not {artifact.format}"
-        yield Reason("format", message)
-        return
     for path in artifact.parts.values():
         try:
             activation = _activation(read_mlp(path), options)
@@ -109,7 +116,7 @@ def _numpy_problems(deep: bool) -> Iterator[Reason]:
     """What keeps numpy from working, by its metadata; if `deep`, by importing and trying it."""
     version = _numpy_version()
     if version is None:
-        yield Reason("not-installed", "numpy isn't installed", install_command("numpy"))
+        yield Reason("not-installed", "numpy isn't installed", install_command(REQUIREMENT))
     elif deep:
         try:
             import numpy as np

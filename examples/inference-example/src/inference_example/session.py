@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from inference_core.errors import InvalidModel, ModelClosed
-from inference_core.session import TensorSpec
+from inference_core import InvalidModel, ModelClosed, TensorSpec
 from numpy.typing import NDArray
 
 from inference_example.weights import Mlp, Tensor

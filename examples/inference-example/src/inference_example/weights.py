@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference_core.errors import InvalidModel
+from inference_core import InvalidModel
 
 SIZES = {"F32": 4, "F16": 2}
 MAX_HEADER = 1 << 20  # bytes: thousands of layers
