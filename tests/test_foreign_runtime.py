@@ -80,7 +80,9 @@ def plugin(tmp_path_factory, environment_without):
     settings = made.folder / "pyproject.toml"
     text = settings.read_text("utf-8")
     assert '    "numpy>=1.26",\n' in text
-    settings.write_text(text.replace('    "numpy>=1.26",\n', '    "onnx",\n    "numpy",\n'), "utf-8")
+    settings.write_text(
+        text.replace('    "numpy>=1.26",\n', '    "onnx",\n    "numpy",\n'), "utf-8"
+    )
     offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
     made.run("-m", "pip", "install", *offline, "--editable", ".")
     return made
