@@ -31,7 +31,8 @@ SIDE = 640
 def measure(frames: int = 300, parts: int = 10) -> dict[str, Any]:
     """Milliseconds per frame of each stage alone, of their sum, of the stream, and the ratio.
 
-    "ratio" is the stream's frame rate over that of the slowest stage; "run_share" is the run's part of
+    "ratio" is the stream's frame rate over that of the slowest stage: the median of the ratios of the
+    parts, so that one which something else disturbed doesn't count. "run_share" is the run's part of
     the sum, which must be at least a half.
     """
     cv2.setNumThreads(1)  # its own threads would take the cores that the stages share
@@ -45,7 +46,7 @@ def measure(frames: int = 300, parts: int = 10) -> dict[str, Any]:
 
 def _measured(model: Model, path: Path, length: int) -> dict[str, Any]:
     spent: dict[str, list[float]] = {"read": [], **{name: [] for name in model.stages()}}
-    streamed: list[float] = []
+    streamed, ratios = [], []
     # Two passes through the same video, a part of each in turn.
     with Video(path) as one, Video(path) as other:
         straight, ahead = iter(one), iter(other)
@@ -58,6 +59,8 @@ def _measured(model: Model, path: Path, length: int) -> dict[str, Any]:
             begin = time.perf_counter()
             results = [result for _, result in model.stream(itertools.islice(ahead, length))]
             streamed.append((time.perf_counter() - begin) / len(results))
+            alone = max(statistics.fmean(seconds[-len(part) :]) for seconds in spent.values())
+            ratios.append(alone / streamed[-1])
             if [len(result) for result in results] != part:
                 raise SystemExit("the stream found other objects than the stages one by one")
     means = {name: statistics.fmean(seconds) for name, seconds in spent.items()}
@@ -74,7 +77,8 @@ def _measured(model: Model, path: Path, length: int) -> dict[str, Any]:
         "stream_ms": round(per_frame * 1e3, 2),
         "slowest": slowest,
         "run_share": round(means["run"] / total, 3),
-        "ratio": round(means[slowest] / per_frame, 3),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratios": [round(ratio, 2) for ratio in ratios],
     }
 
 

@@ -1,9 +1,9 @@
 """A pipeline: reading and each stage on a thread of its own, in order, with little room between them.
 
-A thread begins with something only when what it made last has been taken, so one slow stage holds up
-those before it and nothing piles up. The first stage takes all inputs that are waiting by then, up to
-a batch: where a later stage is the slowest they are many, where reading is it is always one, and none
-is ever waited for.
+A thread begins with something only when what it made last is taken, or about to be, so one slow stage
+holds up those before it and nothing piles up. The first stage takes all inputs that are waiting by then,
+up to a batch: where a later stage is the slowest they are many, where reading is it is always one, and
+none is ever waited for.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ class _Pipeline:
         self._inputs = iter(inputs)
         self._stages = stages
         self._batch = batch
-        # What waits for each stage, and at last for the caller.
+        # What waits for each stage, and at last for the caller; and whether that is at work.
         self._waiting: list[deque[_Work]] = [deque() for _ in range(len(stages) + 1)]
+        self._busy = [False] * (len(stages) + 1)
         self._changed = threading.Condition()
         self._stopped = False
         self._closing_error: BaseException | None = None
@@ -78,11 +79,9 @@ class _Pipeline:
 
     def results(self) -> Iterator[tuple[Any, Any]]:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._waiting[-1])
-                if self._stopped:
-                    return
-                work = self._pop(len(self._stages))
+            work = self._next(len(self._stages))
+            if work is None:
+                return
             if work.error is not None:
                 raise work.error
             if not work.inputs:
@@ -104,15 +103,23 @@ class _Pipeline:
 
     def _read(self) -> None:
         try:
-            while self._wait(lambda: len(self._waiting[0]) < self._batch):
-                work = self._next()
-                self._put(0, [work])
+            while self._reading():
+                work = self._input()
+                with self._changed:
+                    self._waiting[0].append(work)
+                    self._changed.notify_all()
                 if not work.inputs:
                     return
         finally:
             self._close_inputs()
 
-    def _next(self) -> _Work:
+    def _reading(self) -> bool:
+        """Wait until there is room for another input; False if the pipeline is stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or len(self._waiting[0]) < self._batch)
+            return not self._stopped
+
+    def _input(self) -> _Work:
         try:
             value = next(self._inputs)
         except StopIteration:
@@ -130,22 +137,55 @@ class _Pipeline:
             self._closing_error = error
 
     def _run(self, index: int) -> None:
-        waiting, following = self._waiting[index], self._waiting[index + 1]
-        while self._wait(lambda: waiting and not following):
-            work = self._take(index)
-            self._put(index + 1, self._advanced(index, work))
+        done: list[_Work] = []
+        while True:
+            work = self._next(index, done)
+            if work is None:
+                return
+            done = self._advanced(index, work)
             if not work.inputs:
+                with self._changed:
+                    self._waiting[index + 1].extend(done)
+                    self._changed.notify_all()
                 return
 
-    def _take(self, index: int) -> _Work:
+    def _next(self, index: int, done: Iterable[_Work] = ()) -> _Work | None:
+        """Hand on what is done and take what waits for stage `index`; None if the pipeline is stopped.
+
+        Both in one go: a thread that let the lock go in between would wait for those that it woke,
+        which then hold Python's own lock.
+        """
         with self._changed:
-            work = self._pop(index)
-            if index:
-                return work
-            inputs, waiting = list(work.inputs), self._waiting[0]
-            while inputs and waiting and waiting[0].inputs and len(inputs) < self._batch:
-                inputs += self._pop(0).inputs
-            return _Work(tuple(inputs), inputs, work.error)
+            self._busy[index] = False
+            if index < len(self._stages):
+                self._waiting[index + 1].extend(done)
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._stopped or (self._waiting[index] and self._room(index))
+            )
+            if self._stopped:
+                return None
+            self._busy[index] = True
+            self._changed.notify_all()
+            return self._take(index)
+
+    def _room(self, index: int) -> bool:
+        """Whether there is room for what stage `index` would make."""
+        if index == len(self._stages) or not self._waiting[index + 1]:
+            return True
+        # One is there, but not for long: the thread that will take it is only waking up.
+        coming = len(self._waiting[index + 1]) == 1 and not self._busy[index + 1]
+        return coming and self._room(index + 1)
+
+    def _take(self, index: int) -> _Work:
+        waiting = self._waiting[index]
+        work = waiting.popleft()
+        if index or not work.inputs:
+            return work
+        inputs = list(work.inputs)
+        while waiting and waiting[0].inputs and len(inputs) < self._batch:
+            inputs += waiting.popleft().inputs
+        return _Work(tuple(inputs), inputs)
 
     def _advanced(self, index: int, work: _Work) -> list[_Work]:
         if work.error is not None or not work.inputs:
@@ -163,21 +203,6 @@ class _Pipeline:
             if single.error is not None:
                 return alone
         return [advanced]  # no single one: it fails as a batch
-
-    def _wait(self, ready: Callable[[], Any]) -> bool:
-        """Wait until it is so, True, or until the pipeline is stopped, False."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or ready())
-            return not self._stopped
-
-    def _pop(self, index: int) -> _Work:
-        self._changed.notify_all()
-        return self._waiting[index].popleft()
-
-    def _put(self, index: int, works: list[_Work]) -> None:
-        with self._changed:
-            self._waiting[index].extend(works)
-            self._changed.notify_all()
 
 
 def _called(stage: Stage, work: _Work) -> _Work:
