@@ -22,12 +22,11 @@ def run_rows(
 
     Args:
         run: runs the part.
-        graph: of the part; a batch that it fixes is filled up with copies of the last row.
+        graph: of the part; a batch that an input of it fixes is filled up with copies of the last row.
         feeds: arrays by input name, all with the same number of rows.
         output: name of the output; its first axis is the batch.
     """
-    first = graph.inputs[0].shape
-    fixed = first[0] if first else None
+    fixed = next((spec.shape[0] for spec in graph.inputs if spec.shape and spec.shape[0]), None)
     count, size = len(next(iter(feeds.values()))), fixed or MOST
     pieces = []
     for start in range(0, count, size):
