@@ -1,4 +1,4 @@
-"""Checks of load and predict: the right answer, as declared, for whoever asks."""
+"""Checks of load and predict: the right answer for whoever asks, however often, from any thread."""
 
 from __future__ import annotations
 
@@ -9,185 +9,112 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference_core.environment import same_device
-from inference_core.errors import InferenceError, InvalidInput
-from inference_core.session import Session, TensorSpec
+from inference_core.errors import InferenceError
+from inference_core.session import TensorSpec
+from inference_core.testing.comparison import compare, equal
 from inference_core.testing.failure import failed
 from inference_core.testing.kit import Kit
-from inference_core.testing.sample import Sample
 from inference_core.testing.subject import Subject
 
 _THREADS, _CALLS = 4, 8
-# TensorSpec's names for what numpy lacks, and the dtype of the arrays that stand in for it.
-_STAND_INS = {"bfloat16": "float32", "str": "object"}
 
 
 class AnswerChecks(Kit):
     """What a loaded model answers."""
 
-    def test_the_sample_is_answered_as_expected(self, subject: Subject) -> None:
-        with subject.model() as model:
-            if subject.backend.kind == "tensor":
-                compare(subject.sample, model.predict_tensors(subject.sample.inputs))
+    def test_the_sample_is_answered_as_expected(self, runnable: Subject) -> None:
+        with runnable.model() as model:
+            if runnable.is_tensor:
+                compare(runnable.sample, model.predict_tensors(runnable.sample.inputs))
             else:
-                parameters = subject.sample.parameters
-                compare(subject.sample, model.predict(subject.sample.inputs, **parameters))
+                parameters = runnable.sample.parameters
+                compare(runnable.sample, model.predict(runnable.sample.inputs, **parameters))
 
-    def test_the_hooks_alone_answer_the_same(self, subject: Subject) -> None:
-        with subject.session() as session:
-            compare(subject.sample, _predicted(subject, session))
+    def test_the_hooks_alone_answer_the_same(self, runnable: Subject) -> None:
+        with runnable.session() as session:
+            compare(runnable.sample, runnable.predicted(session))
 
-    def test_the_session_declares_what_core_needs(self, subject: Subject) -> None:
-        with subject.session() as session:
-            kinds = {"thread_safe": bool, "device": str, "metadata": Mapping}
-            for name, kind in kinds.items():
-                if not isinstance(getattr(session, name), kind):
-                    failed(
-                        f"session.{name} is {getattr(session, name)!r}",
-                        f"make it a {kind.__name__}",
-                    )
-            if session.device_arrays is not None:
-                failed(
-                    f"session.device_arrays is {session.device_arrays!r}",
-                    "make it None: core passes numpy arrays",
-                )
-            task = subject.backend.kind == "task"
-            if task != isinstance(session.task, str):
-                wanted = "name its task" if task else 'leave it None, or state KIND = "task"'
-                failed(f"session.task is {session.task!r}", wanted)
+    def test_another_input_gets_an_answer_of_its_own(self, graph: Subject) -> None:
+        turned = {name: np.flip(array).copy() for name, array in graph.sample.inputs.items()}
+        with graph.model() as used, graph.model() as fresh:
+            used.predict_tensors(graph.sample.inputs)
+            expected = fresh.predict_tensors(turned)
+            _same(
+                graph,
+                expected,
+                used.predict_tensors(turned),
+                "a session that was used before answers another input with something else than a "
+                "new one",
+                "keep nothing of a call that changes the answer of the next",
+            )
 
-    def test_the_session_runs_where_the_verdict_said(self, subject: Subject) -> None:
-        with subject.session() as session:
-            if not same_device(str(subject.verdict.device), session.device):
-                failed(
-                    f"can_load accepted for {subject.verdict.device}, and session.device is "
-                    f"{session.device}",
-                    "ask the runtime where it runs, and raise in load() if that isn't where it was to",
-                )
-
-    def test_inputs_and_outputs_are_declared(self, subject: Subject) -> None:
-        with subject.session() as session:
-            for name in ("inputs", "outputs"):
-                specs = getattr(session, name)
-                if subject.backend.kind == "task":
-                    if tuple(specs):
-                        failed(f"a task session declares {name}", f"make session.{name} ()")
-                    continue
-                wrong = [each for each in specs if not isinstance(each, TensorSpec)]
-                if wrong or not isinstance(specs, tuple):
-                    failed(f"session.{name} is {specs!r:.200}", "make it a tuple of TensorSpec")
-                names = [spec.name for spec in specs]
-                if len(set(names)) < len(names):
-                    failed(f"session.{name} has a name twice: {names}", "give each its own")
-            if subject.backend.kind == "tensor" and not session.inputs:
-                failed("session.inputs is empty", "declare what the graph takes")
-
-    def test_outputs_have_the_declared_names_dtypes_and_shapes(self, subject: Subject) -> None:
-        _tensor_only(subject)
-        with subject.session() as session:
-            outputs = _predicted(subject, session)
-            if not isinstance(outputs, Mapping):
-                failed(
-                    f"predict returns {type(outputs).__name__}",
-                    "return a dict of numpy arrays by output name",
-                )
-            declared = {spec.name: spec for spec in session.outputs}
-            if declared and set(outputs) != set(declared):
-                failed(
-                    f"predict returns {sorted(outputs)}, and session.outputs declares "
-                    f"{sorted(declared)}",
-                    "let both name the same outputs",
-                )
-            for name, array in outputs.items():
-                if not isinstance(array, np.ndarray):
-                    failed(f"output {name!r} is a {type(array).__name__}", "return numpy arrays")
-                spec = declared.get(name)
-                if spec is not None and not _matches(array, spec):
-                    failed(
-                        f"output {name!r} is {array.dtype}{array.shape}, and session.outputs "
-                        f"declares {spec}",
-                        "declare what comes back, with None for the axes that vary",
-                    )
-
-    def test_a_wrong_input_is_named(self, subject: Subject) -> None:
-        _tensor_only(subject)
-        inputs = dict(subject.sample.inputs)
-        name, array = next(iter(inputs.items()))
-        other = np.zeros(array.shape, "int16" if array.dtype != np.int16 else "float32")
-        deeper = np.zeros((1, 1, *array.shape), array.dtype)
-        wrong: dict[str, tuple[dict[str, Any], str]] = {
-            "a missing input": ({k: v for k, v in inputs.items() if k != name}, name),
-            "an unknown input": ({**inputs, "kit_input": array}, "kit_input"),
-            "an input of another dtype": ({**inputs, name: other}, name),
-            "an input with two more axes": ({**inputs, name: deeper}, name),
-            "a list in place of an array": ({**inputs, name: array.tolist()}, name),
-        }
-        with subject.model() as model:
-            spec = next((each for each in model.inputs if each.name == name), None)
-            if spec is None:
-                failed(
-                    f"the sample gives the input {name!r}, and session.inputs doesn't declare it",
-                    "declare name, dtype and shape of every input in session.inputs",
-                )
-            if spec.dtype == "any":
-                del wrong["an input of another dtype"]
-            if spec.shape is None:
-                del wrong["an input with two more axes"]
-            for what, (feeds, named) in wrong.items():
+    def test_open_batches_may_have_any_size(self, graph: Subject) -> None:
+        sample = graph.sample
+        with graph.model() as model:
+            count = _batch(model.inputs, sample.inputs)
+            if count is None:
+                pytest.skip("the graph fixes its batch")
+            whole = model.predict_tensors(sample.inputs)
+            for size in (1, count + 1):
+                feeds = {
+                    name: np.concatenate([array, array[-1:]])[:size]
+                    for name, array in sample.inputs.items()
+                }
                 try:
-                    model.predict_tensors(feeds)
-                except InvalidInput as error:
-                    if named not in str(error):
-                        failed(f"the error for {what} doesn't name it: {error}", "name the input")
+                    outputs = model.predict_tensors(feeds)
                 except InferenceError as error:
                     failed(
-                        f"{what} gets past the check of inputs, and the backend raises {error}",
-                        "declare name, dtype and shape of every input in session.inputs",
+                        f"session.inputs leaves the first axis open, but {size} rows raise {error}",
+                        "declare the size that the graph takes, or let it take any",
                     )
-                else:
-                    failed(
-                        f"{what} is taken without an error",
-                        "declare name, dtype and shape of every input in session.inputs",
-                    )
+                for name, array in outputs.items():
+                    rows = whole[name]
+                    if rows.ndim and array.ndim and len(rows) == count and len(array) == size:
+                        known = min(size, count)
+                        _same(
+                            graph,
+                            {name: rows[:known]},
+                            {name: array[:known]},
+                            f"with {size} rows instead of {count}, the answers of the same rows "
+                            "differ",
+                            "see that rows of a batch don't mix, and that buffers fit its size",
+                        )
 
-    def test_inputs_may_be_read_only_and_strided(self, subject: Subject) -> None:
-        _tensor_only(subject)
+    def test_inputs_may_be_read_only_and_strided(self, graph: Subject) -> None:
         odd: dict[str, Any] = {}
-        for name, array in subject.sample.inputs.items():
+        for name, array in graph.sample.inputs.items():
             wide = np.empty((*array.shape, 2), array.dtype)
             wide[..., 0] = array
             odd[name] = wide[..., 0]
             odd[name].flags.writeable = False
-        with subject.model() as model:
+        with graph.model() as model:
             try:
-                compare(subject.sample, model.predict_tensors(odd))
+                compare(graph.sample, model.predict_tensors(odd))
             except InferenceError as error:
                 failed(
                     f"read-only, non-contiguous arrays raise {error}",
                     "copy with numpy.ascontiguousarray where the runtime needs it",
                 )
 
-    def test_inputs_are_left_as_they_are(self, subject: Subject) -> None:
-        _tensor_only(subject)
-        given = {name: array.copy() for name, array in subject.sample.inputs.items()}
-        with subject.model() as model:
+    def test_inputs_are_left_as_they_are(self, graph: Subject) -> None:
+        given = {name: array.copy() for name, array in graph.sample.inputs.items()}
+        with graph.model() as model:
             model.predict_tensors(given)
-        for name, array in subject.sample.inputs.items():
+        for name, array in graph.sample.inputs.items():
             if not np.array_equal(given[name], array):
                 failed(
                     f"predict changes the caller's input {name!r}",
                     "copy what the runtime writes to",
                 )
 
-    def test_outputs_belong_to_the_caller(self, subject: Subject) -> None:
-        _tensor_only(subject)
-        with subject.model() as model:
-            first = model.predict_tensors(subject.sample.inputs)
+    def test_outputs_belong_to_the_caller(self, graph: Subject) -> None:
+        with graph.model() as model:
+            first = model.predict_tensors(graph.sample.inputs)
             for array in first.values():
                 if array.flags.writeable and array.dtype.kind in "fiu":
                     array[...] = 1  # what a caller may do with its own arrays
             kept = {name: array.copy() for name, array in first.items()}
-            compare(subject.sample, model.predict_tensors(subject.sample.inputs))
+            compare(graph.sample, model.predict_tensors(graph.sample.inputs))
         for name, array in first.items():
             if not np.array_equal(kept[name], array):
                 failed(
@@ -195,22 +122,22 @@ class AnswerChecks(Kit):
                     "return arrays that the session doesn't use again",
                 )
 
-    def test_two_sessions_live_side_by_side(self, subject: Subject) -> None:
-        with subject.session() as first:
-            with subject.session() as second:
-                compare(subject.sample, _predicted(subject, second))
-                compare(subject.sample, _predicted(subject, first))
+    def test_two_sessions_live_side_by_side(self, runnable: Subject) -> None:
+        with runnable.session() as first:
+            with runnable.session() as second:
+                compare(runnable.sample, runnable.predicted(second))
+                compare(runnable.sample, runnable.predicted(first))
             try:
-                compare(subject.sample, _predicted(subject, first))
+                compare(runnable.sample, runnable.predicted(first))
             except Exception as error:  # noqa: BLE001 - whatever the plugin raises
                 failed(
                     f"closing one session breaks another: {type(error).__name__}: {error}",
                     "keep nothing that sessions share, or count who uses it",
                 )
 
-    def test_threads_may_call_as_declared(self, subject: Subject) -> None:
+    def test_threads_may_call_as_declared(self, runnable: Subject) -> None:
         """A thread-safe session from several threads at once, any other through core's lock."""
-        with subject.session() as session:
+        with runnable.session() as session:
             safe = session.thread_safe
         errors: list[BaseException] = []
         start = threading.Barrier(_THREADS)
@@ -219,30 +146,38 @@ class AnswerChecks(Kit):
             try:
                 start.wait(60)
                 for _ in range(_CALLS):
-                    compare(subject.sample, run())
+                    compare(runnable.sample, run())
             except BaseException as error:  # noqa: BLE001 - it is raised again in the test's thread
                 errors.append(error)
 
         def together(run: Any) -> None:
-            threads = [threading.Thread(target=calls, args=(run,)) for _ in range(_THREADS)]
+            threads = [
+                threading.Thread(target=calls, args=(run,), daemon=True) for _ in range(_THREADS)
+            ]
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join()
+                thread.join(runnable.plugin.timeout)
+            if any(thread.is_alive() for thread in threads):
+                failed(
+                    f"{_THREADS} threads at once wait for each other for ever",
+                    "look for locks that predict() takes; core's own lock lets one in at a time where "
+                    "thread_safe is False",
+                )
 
         if safe:
-            with subject.session() as session:
-                together(lambda: _predicted(subject, session))
+            with runnable.session() as session:
+                together(lambda: runnable.predicted(session))
         else:
-            sample = subject.sample
-            with subject.model() as model:
-                if subject.backend.kind == "tensor":
+            sample = runnable.sample
+            with runnable.model() as model:
+                if runnable.is_tensor:
                     together(lambda: model.predict_tensors(sample.inputs))
                 else:
                     together(lambda: model.predict(sample.inputs, **sample.parameters))
         if errors:
             failed(
-                f"{_THREADS} threads at once get wrong answers: {_first_line(errors[0])}",
+                f"{_THREADS} threads at once fail: {_first_line(errors[0])}",
                 "make predict safe for several threads, or declare thread_safe = False: core then "
                 "lets one in at a time"
                 if safe
@@ -250,11 +185,11 @@ class AnswerChecks(Kit):
                 "threads share",
             )
 
-    def test_a_stream_can_be_read_and_closed(self, subject: Subject) -> None:
-        sample = subject.sample
-        if subject.backend.kind == "tensor" or not sample.stream:
+    def test_a_stream_can_be_read_and_closed(self, runnable: Subject) -> None:
+        sample = runnable.sample
+        if runnable.is_tensor or not sample.stream:
             pytest.skip("the sample doesn't stream")
-        with subject.model() as model:
+        with runnable.model() as model:
             pieces = list(model.predict(sample.inputs, **{**sample.parameters, "stream": True}))
             if not pieces:
                 failed("stream=True gives nothing", "yield the answer piece by piece")
@@ -264,73 +199,21 @@ class AnswerChecks(Kit):
             compare(sample, model.predict(sample.inputs, **sample.parameters))
 
 
-def compare(sample: Sample, answer: Any) -> None:
-    """Fail the test unless the answer is what the sample says."""
-    expected = sample.outputs
-    if callable(expected):
-        try:
-            expected(answer)
-        except Exception as error:  # noqa: BLE001 - an AssertionError, or what a wrong answer causes
-            failed(
-                f"the sample's answer is wrong: {answer!r:.500}: {error}",
-                "mend predict(), or the sample's `outputs` if they are wrong",
-            )
-    elif not isinstance(expected, Mapping) or not isinstance(answer, Mapping):
-        if answer != expected:
-            failed(
-                f"the sample's answer is {answer!r:.500} instead of {expected!r:.500}",
-                "mend predict(), or the sample's `outputs` if they are wrong",
-            )
-    else:
-        _compare_arrays(sample, expected, answer)
-
-
-def _compare_arrays(sample: Sample, expected: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    for name, wanted in expected.items():
-        if name not in answer:
-            failed(
-                f"the answer has {sorted(answer)}, but no {name!r}",
-                "return every output by the name that the sample expects",
-            )
-        got = np.asarray(answer[name])
-        if got.dtype.kind in "OUS" or np.asarray(wanted).dtype.kind in "OUS":
-            same = np.array_equal(got, wanted)
-        else:
-            same = got.shape == np.shape(wanted) and np.allclose(
-                got, wanted, sample.rtol, sample.atol, equal_nan=True
-            )
-        if not same:
-            failed(
-                f"output {name!r} is\n{got!r:.500}\ninstead of\n{wanted!r:.500}",
-                "mend load() or predict(), or the sample's `outputs` if they are wrong",
-            )
-
-
-def _predicted(subject: Subject, session: Session) -> Any:
-    """The sample's answer by the hook itself."""
-    sample, options = subject.sample, subject.sample.parameters
-    declared = getattr(session, "call_options", None)
-    if declared is not None:
-        typed = declared(**options)
-        options = {name: getattr(typed, name) for name in typed.__dataclass_fields__}
-    return subject.backend.predict()(session, sample.inputs, options)
-
-
-def _matches(array: np.ndarray, spec: TensorSpec) -> bool:
-    dtype = _STAND_INS.get(spec.dtype, spec.dtype)
-    text = dtype == "object" and array.dtype.kind in "US"
-    if dtype != "any" and not text and array.dtype != np.dtype(dtype):
-        return False
-    return spec.shape is None or (
-        len(spec.shape) == array.ndim
-        and all(want in (None, have) for want, have in zip(spec.shape, array.shape, strict=True))
-    )
-
-
-def _tensor_only(subject: Subject) -> None:
-    if subject.backend.kind != "tensor":
-        pytest.skip("a task backend takes no tensors")
-
-
 def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).partition("\nWhat to change")[0]
+
+
+def _batch(specs: tuple[TensorSpec, ...], inputs: Mapping[str, Any]) -> int | None:
+    """The rows of the sample, where every input leaves the first axis open."""
+    if not all(spec.shape and spec.shape[0] is None for spec in specs):
+        return None
+    counts = {len(array) for array in inputs.values() if array.ndim}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _same(
+    subject: Subject, expected: Mapping[str, Any], got: Mapping[str, Any], problem: str, change: str
+) -> None:
+    for name, array in expected.items():
+        if not equal(subject.sample, array, got[name]):
+            failed(f"{problem}: {name!r} is\n{got[name]!r:.300}\nand\n{array!r:.300}", change)

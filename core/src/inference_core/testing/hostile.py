@@ -14,6 +14,8 @@ _POINTER = (
     b"version https://git-lfs.github.com/spec/v1\n"
     b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 )
+RENAMED = "a good file with another suffix"
+CUT_INSIDE = "a folder whose "
 # Files of a folder that are cut in half, one at a time.
 _MOST_FILES = 8
 
@@ -25,12 +27,10 @@ class Hostile:
     Attributes:
         name: what is wrong with it, as a message calls it.
         path: where it is.
-        loads: whether a backend may load it all the same.
     """
 
     name: str
     path: Path
-    loads: bool = False
 
 
 def hostile_variants(path: Path, folder: Path) -> Iterator[Hostile]:
@@ -42,6 +42,15 @@ def hostile_variants(path: Path, folder: Path) -> Iterator[Hostile]:
     else:
         yield from _of_a_file(path, folder)
     yield Hostile("a file that can't be read", _unreadable(folder, path.suffix))
+
+
+def large_variant(path: Path, folder: Path) -> Iterator[Hostile]:
+    """The file `path`, followed by a gigabyte of nothing that takes no room on the disk."""
+    if path.is_file():
+        large = _written(folder, "large", path.name, path.read_bytes())
+        with large.open("r+b") as file:
+            file.truncate(2**30)
+        yield Hostile("a file of a gigabyte", large)
 
 
 def _of_a_file(path: Path, folder: Path) -> Iterator[Hostile]:
@@ -59,7 +68,7 @@ def _of_a_file(path: Path, folder: Path) -> Iterator[Hostile]:
     for name, data in made.items():
         yield Hostile(name, _written(folder, name, path.name, data))
     renamed = _written(folder, "renamed", f"{path.stem}.kit", content)
-    yield Hostile("a good file with another suffix", renamed, loads=True)
+    yield Hostile(RENAMED, renamed)
     directory = folder / "directory" / path.name
     directory.mkdir(parents=True)
     yield Hostile("a folder in place of the file", directory)
@@ -76,8 +85,7 @@ def _of_a_folder(path: Path, folder: Path) -> Iterator[Hostile]:
         shutil.copytree(path, copy)
         content = (path / file).read_bytes()
         (copy / file).write_bytes(content[: len(content) // 2])
-        # Not all files of a folder hold what is needed to run it (a README, a licence).
-        yield Hostile(f"a folder whose {file} is cut in half", copy, loads=True)
+        yield Hostile(f"{CUT_INSIDE}{file} is cut in half", copy)
 
 
 def _written(folder: Path, name: str, file: str, data: bytes) -> Path:

@@ -1,23 +1,27 @@
-"""What all checks stand on: the two things an author supplies, and the fixture that opens them."""
+"""What all checks stand on: what an author supplies, and the fixtures that open it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
 from inference_core.testing.failure import failed
+from inference_core.testing.plugin import Plugin, find_plugin
 from inference_core.testing.sample import Sample
 from inference_core.testing.subject import Subject, find_subject
+
+T = TypeVar("T")
 
 
 class Kit:
     """A class of checks. See `BackendConformance`."""
 
     backend: ClassVar[str] = ""
-    # Of the class that inherits, not of this one: what was found, or the sentence that says why not.
-    _found: ClassVar[Subject | str | None] = None
+    rounds: ClassVar[int] = 50
+    timeout: ClassVar[float] = 300.0
 
     def make_sample(self, folder: Path) -> Sample:
         """Write a small model into the empty `folder`; say what it takes and what it answers."""
@@ -27,26 +31,62 @@ class Kit:
         )
 
     @pytest.fixture
-    def subject(self, tmp_path_factory: pytest.TempPathFactory) -> Subject:
-        """The backend with its sample, made once per class."""
-        cls = type(self)
-        found: Any = cls.__dict__.get("_found")
-        if isinstance(found, str):
-            pytest.skip(f"there is nothing to check: {found}")
-        if found is None:
-            try:
-                found = self._find(tmp_path_factory)
-            except pytest.fail.Exception as failure:
-                cls._found = str(failure.msg).partition("\n")[0]
-                raise
-            cls._found = found
-        return found  # type: ignore[no-any-return]
+    def plugin(self, tmp_path_factory: pytest.TempPathFactory) -> Plugin:
+        """The backend as it is installed; needs no sample."""
+        return self._once("plugin", lambda: self._plugin(tmp_path_factory))
 
-    def _find(self, folders: pytest.TempPathFactory) -> Subject:
+    @pytest.fixture
+    def subject(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+        """The backend with its sample, which it may refuse on this machine."""
+        return self._once("subject", lambda: self._subject(plugin, tmp_path_factory))
+
+    @pytest.fixture
+    def runnable(self, subject: Subject) -> Subject:
+        """The backend with a sample that it can run here."""
+        if subject.refusal:
+            pytest.skip(f"it can't run its sample on this machine: {subject.refusal}")
+        return subject
+
+    @pytest.fixture
+    def graph(self, runnable: Subject) -> Subject:
+        """The same, for checks of arrays."""
+        if not runnable.is_tensor:
+            pytest.skip("a task backend takes no arrays by name")
+        return runnable
+
+    def _plugin(self, folders: pytest.TempPathFactory) -> Plugin:
         if not self.backend:
             failed(
                 f"{type(self).__name__} doesn't say which backend it is about",
                 'write backend = "NAME" into the class, with the name of the entry point',
             )
-        sample = self.make_sample(folders.mktemp("sample"))
-        return find_subject(self.backend, sample, folders.mktemp("kit"))
+        return find_plugin(self.backend, folders.mktemp("kit"), self.timeout)
+
+    def _subject(self, plugin: Plugin, folders: pytest.TempPathFactory) -> Subject:
+        return find_subject(plugin, self.make_sample(folders.mktemp("sample")), self.rounds)
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        """What is made once for all tests of the class. If it can't be, the first test says why and
+        the others skip."""
+        made: dict[str, Any] = type(self).__dict__.get("_made") or {}
+        type(self)._made = made  # type: ignore[attr-defined]
+        if name not in made:
+            try:
+                made[name] = make()
+            except BaseException as error:
+                made[name] = _Failed(error)
+                raise
+        if isinstance(made[name], _Failed):
+            pytest.skip(f"there is nothing to check: {made[name]}")
+        return made[name]  # type: ignore[no-any-return]
+
+
+class _Failed:
+    """Remembers why something could not be made."""
+
+    def __init__(self, error: BaseException) -> None:
+        message = getattr(error, "msg", None) or f"{type(error).__name__}: {error}"
+        self._line = str(message).partition("\n")[0]
+
+    def __str__(self) -> str:
+        return self._line

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from inference_core.hookspecs import HOOKS, PLUGIN_API
+from inference_core.hookspecs import PLUGIN_API
 from inference_core.testing.failure import failed
 from inference_core.testing.kit import Kit
-from inference_core.testing.steps import run_steps
-from inference_core.testing.subject import Subject
+from inference_core.testing.plugin import Plugin
 from inference_core.testing.wheel import Wheel, wheel_of
 
 
@@ -20,23 +20,21 @@ class PackagingChecks(Kit):
     """What users get when they install it."""
 
     @pytest.fixture
-    def wheel(self, subject: Subject) -> Wheel:
+    def wheel(self, plugin: Plugin) -> Wheel:
         """The wheel's content."""
-        return wheel_of(subject.backend.record.distribution, subject.scratch / "wheel")
+        return wheel_of(plugin.record.distribution, plugin.scratch / "wheel")
 
-    def test_the_entry_point_loads_from_a_built_wheel(
-        self, subject: Subject, wheel: Wheel, tmp_path: Path
-    ) -> None:
-        module = subject.backend.record.value.partition(":")[0]
+    def test_the_entry_point_loads_from_a_built_wheel(self, plugin: Plugin, wheel: Wheel) -> None:
+        module = plugin.record.value.partition(":")[0]
         if wheel.installed:
             return  # what the other checks import is the wheel's content
-        steps = run_steps("unpacked", subject.plan(), tmp_path, first=wheel.folder)
+        steps = plugin.run("unpacked", {}, first=wheel.folder)
         step = steps.done.get("entry point", {})
         file = step.get("file")
         if steps.ending or step.get("failures"):
             said = steps.ending or "; ".join(step["failures"])
             failed(
-                f"the entry point {subject.backend.record.value} doesn't load from the wheel: {said}",
+                f"the entry point {plugin.record.value} doesn't load from the wheel: {said}",
                 "see that the wheel holds every module and data file of the package (the build "
                 "backend's `packages` or `include` in pyproject.toml)",
             )
@@ -44,6 +42,33 @@ class PackagingChecks(Kit):
             failed(
                 f"the wheel doesn't hold the module {module}, which its entry point names",
                 "see that the wheel holds the package (`packages` of the build backend)",
+            )
+
+    def test_the_wheel_holds_all_of_the_package(self, plugin: Plugin, wheel: Wheel) -> None:
+        top = plugin.record.value.partition(":")[0].partition(".")[0]
+        spec = importlib.util.find_spec(top)
+        folders = spec.submodule_search_locations if spec else None
+        if wheel.installed or not folders:
+            return
+        files = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
+        inside = {path.relative_to(Path(folders[0]).parent).as_posix() for path in files}
+        lacking = sorted(f for f in inside - wheel.files if not f.endswith((".pyc", ".pyo", "~")))
+        if lacking:
+            failed(
+                f"the wheel lacks {', '.join(lacking[:5])}, which is in the package's folder",
+                "see that the wheel holds every module and data file (the build backend's `packages` "
+                "or `include` in pyproject.toml), or move what doesn't belong to users elsewhere",
+            )
+
+    def test_the_runtime_is_required(self, plugin: Plugin, wheel: Wheel) -> None:
+        runtime = plugin.probed.done["this machine"]["runtime"]
+        named = {canonicalize_name(each.name) for each in wheel.requires}
+        if runtime and canonicalize_name(runtime) not in named:
+            failed(
+                f"the backend runs on {runtime}, which its metadata doesn't require: nobody who "
+                "installs the plugin gets it",
+                "name it in the dependencies of pyproject.toml, or in an extra where users choose "
+                "between builds",
             )
 
     def test_the_core_requirement_is_bounded(self, wheel: Wheel) -> None:
@@ -72,8 +97,8 @@ class PackagingChecks(Kit):
                 "require distributions by name and version range in pyproject.toml",
             )
 
-    def test_the_package_is_marked_as_typed(self, subject: Subject, wheel: Wheel) -> None:
-        package = subject.backend.record.value.partition(":")[0].partition(".")[0]
+    def test_the_package_is_marked_as_typed(self, plugin: Plugin, wheel: Wheel) -> None:
+        package = plugin.record.value.partition(":")[0].partition(".")[0]
         if f"{package}.py" in wheel.files:
             failed(
                 f"{package}.py is a module outside of a package, which can't carry types",
@@ -92,8 +117,8 @@ class PackagingChecks(Kit):
                 'write requires-python = ">=3.11" (or newer) into pyproject.toml',
             )
 
-    def test_the_plugin_api_is_a_literal(self, subject: Subject) -> None:
-        value = subject.backend.plugin
+    def test_the_plugin_api_is_a_literal(self, plugin: Plugin) -> None:
+        value = plugin.backend.plugin
         stated = getattr(value, "PLUGIN_API", None)
         path = getattr(value, "__file__", None)
         if path is None or type(stated) is not int:
@@ -106,12 +131,4 @@ class PackagingChecks(Kit):
                 f"PLUGIN_API is {stated}, but {path} doesn't state it as a number",
                 f"write PLUGIN_API = {PLUGIN_API}: a value taken from the running core would claim "
                 "to fit every future one",
-            )
-
-    def test_the_hooks_are_documented(self, subject: Subject) -> None:
-        bare = [name for name in HOOKS if not getattr(subject.backend.plugin, name).__doc__]
-        if bare:
-            failed(
-                f"the hooks {', '.join(bare)} have no docstring",
-                "say in a sentence what each does for this runtime",
             )

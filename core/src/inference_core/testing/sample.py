@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ class Sample:
         rtol: how far an output may be off, relative to what is expected.
         atol: how far it may be off besides, in units of the output.
         stream: whether the task session also answers `stream=True`.
+        device: where to run it; None for the backend's best. A second class with another sample tests
+            another device.
+        loadable: what the kit does to the file that leaves a valid model of this format, in the kit's
+            words: ("an empty file", "a file cut in half") for a list of words, say.
     """
 
     model: Path
@@ -37,3 +41,5 @@ class Sample:
     rtol: float = 1e-4
     atol: float = 1e-5
     stream: bool = False
+    device: str | None = None
+    loadable: Collection[str] = ()

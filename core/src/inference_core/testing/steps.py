@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Long enough for a framework that takes a minute to import; a hang is what it is for.
-TIMEOUT = 300.0
 _STDERR_LINES = 15
 
 
@@ -39,7 +37,7 @@ def run_steps(
     folder: Path,
     site: Path | None = None,
     first: Path | None = None,
-    timeout: float = TIMEOUT,
+    timeout: float = 300.0,
 ) -> Steps:
     """Run a scenario.
 
@@ -55,7 +53,8 @@ def run_steps(
     plan_file, step_file = folder / f"{scenario}.plan.json", folder / f"{scenario}.steps.jsonl"
     plan_file.write_text(json.dumps(plan, default=str), "utf-8")
     step_file.unlink(missing_ok=True)
-    isolation = ["-S"] if site else []
+    # Not the current folder: it may hold the package under test, or anything by the name of another.
+    isolation = ["-P", "-S"] if site else ["-P"]
     # No .pyc files: they would look like files that a hook writes.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     if site:

@@ -1,184 +1,213 @@
-"""The backend under test with its sample: found, opened and resolved once for all checks."""
+"""The backend under test with its sample: resolved once for all checks."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference_core import AutoModel, configuration, discovery
-from inference_core.backend import Backend, open_backends
-from inference_core.discovery import Record
+import numpy as np
+
+from inference_core import AutoModel
+from inference_core.backend import Backend
 from inference_core.environment import Environment
 from inference_core.errors import InferenceError
 from inference_core.model import Model
 from inference_core.package import Artifact, Request
 from inference_core.session import Session
+from inference_core.testing.calls import as_core_gives
 from inference_core.testing.failure import failed
+from inference_core.testing.plugin import Plugin
 from inference_core.testing.sample import Sample
-from inference_core.testing.steps import Steps, run_steps
-from inference_core.verdict import Verdict
+from inference_core.testing.steps import Steps
+
+# What a machine may lack; any other refusal of the sample is the plugin's or the sample's mistake.
+_ABSENCES = {"device", "requirement", "not-installed"}
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What the checks are about.
+    """What most checks are about.
 
     Attributes:
-        backend: the backend, opened as core opens it.
+        plugin: the backend.
         sample: what the author gave.
         artifact: the sample's artifact, as a tensor backend's hooks get it.
         environment: this machine.
         request: the sample's request, with its options.
-        verdict: the backend's acceptance of the sample.
-        scratch: a folder for files that checks write.
+        device: where the backend would run it; None if it can't here.
+        refusal: why it can't run it here, "" if it can.
+        rounds: how often it is loaded and closed to see what stays.
     """
 
-    backend: Backend
+    plugin: Plugin
     sample: Sample
     artifact: Artifact
     environment: Environment
     request: Request
-    verdict: Verdict
-    scratch: Path
-    _steps: dict[str, Steps]
+    device: str | None
+    refusal: str
+    rounds: int
+    _steps: dict[str, Steps] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        """The backend's name."""
-        return self.backend.name
+    def backend(self) -> Backend:
+        """The backend, as core opens it."""
+        return self.plugin.backend
 
     @property
-    def origin(self) -> str:
-        """The distribution and its version."""
-        return self.backend.record.origin
+    def is_tensor(self) -> bool:
+        """Whether it runs graphs, and no tasks."""
+        return self.backend.kind == "tensor"
 
     def model(self) -> Model:
         """The sample, loaded as a user loads it."""
         try:
-            return AutoModel.from_pretrained(
-                self.sample.model,
-                backend=self.name,
-                options=self.sample.options,
-                allow_code=self.sample.allow_code,
-            )
+            return AutoModel.from_pretrained(self.sample.model, **self._asked())
         except InferenceError as error:
-            failed(
-                f"the sample can't be loaded with backend={self.name!r}: {error}",
-                "mend load(), or make_sample() if the model it writes is wrong",
-            )
+            failed(f"the sample can't be loaded: {error}", _LOAD)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """The sample as the `load` hook gives it, closed afterwards."""
-        session = self.backend.load(self.artifact, self.environment, self.request)
+        try:
+            session = self.backend.load(self.artifact, self.environment, self.request)
+        except InferenceError as error:
+            failed(f"the sample can't be loaded: {error}", _LOAD)
         try:
             yield session
         finally:
             session.close()
 
-    def plan(self, **more: Any) -> dict[str, Any]:
-        """What a child process has to know."""
-        return {**_plan(self.backend.record, self.sample, self.scratch), **more}
+    def predicted(self, session: Session) -> Any:
+        """The sample's answer by the `predict` hook itself."""
+        call = as_core_gives(session, self.sample.inputs, self.sample.parameters)
+        return self.backend.predict()(session, *call)
 
-    def steps(self, scenario: str, **more: Any) -> Steps:
+    def steps(self, scenario: str) -> Steps:
         """What a scenario of `child` reports, run once in a process of its own."""
         if scenario not in self._steps:
-            self._steps[scenario] = run_steps(scenario, self.plan(**more), self.scratch)
+            self._steps[scenario] = self.plugin.run(scenario, self.plan())
         return self._steps[scenario]
 
+    def plan(self) -> dict[str, Any]:
+        """What a child process has to know of the sample."""
+        inputs = self.plugin.scratch / "inputs.pickle"
+        if not inputs.exists():
+            try:
+                inputs.write_bytes(pickle.dumps(self.sample.inputs))
+            except Exception:  # noqa: BLE001 - pickle raises what the inputs raise
+                inputs.write_bytes(b"")
+        return _plan(self.plugin, self.sample, self.rounds)
 
-def find_subject(name: str, sample: Sample, scratch: Path) -> Subject:
-    """The subject of the checks; the test fails, in words, if there is none."""
-    if not isinstance(sample, Sample):
+    def _asked(self) -> dict[str, Any]:
+        return _asked(self.plugin, self.sample)
+
+
+_LOAD = "mend load(), or make_sample() if the model it writes is wrong"
+
+
+def find_subject(plugin: Plugin, sample: Sample, rounds: int) -> Subject:
+    """The subject of the checks; the test fails, in words, if the sample is none."""
+    _validate(plugin, sample)
+    # can_load in a child first: what ends a process must not end this one.
+    judged = plugin.run("verdicts", _plan(plugin, sample, rounds))
+    if judged.ending and not judged.raised:
         failed(
-            f"make_sample returned {type(sample).__name__}",
-            "return inference_core.testing.Sample(model, inputs=…, outputs=…)",
+            f"can_load ended the process when asked about {judged.at}: it {judged.ending}",
+            "can_load may read headers, with bounds; it runs no native code and waits for nothing",
         )
-    # What ends a process must do so in a child, before this process imports or asks the plugin.
-    plan = _plan(_record(name), sample, scratch)
-    steps = {scenario: run_steps(scenario, plan, scratch) for scenario in ("probe", "verdicts")}
-    _survived(steps)
-    ((_, backend),) = open_backends(configuration.read(), name)
-    assert isinstance(backend, Backend)  # `_survived` says so where core refuses it
     try:
-        resolution = AutoModel.resolve(
-            sample.model, backend=name, options=sample.options, allow_code=sample.allow_code
-        )
+        resolution = AutoModel.resolve(sample.model, **_asked(plugin, sample))
     except InferenceError as error:
         failed(
             f"the sample can't be resolved: {error}",
-            "have make_sample write a file that a reader knows, or a folder with a model.json",
+            "have make_sample write a file that a reader knows, or a folder with a model.json, and "
+            "give options that the backend has",
         )
-    chosen = next((each for each in resolution.accepted if each.backend == name), None)
-    if chosen is None or chosen.artifact is None:
+    own = [each for each in resolution.candidates if each.backend == plugin.record.name]
+    best = next((each for each in own if each.accepted), own[0])
+    codes = {reason.code for reason in best.verdict.reasons}
+    if best.artifact is None or (not best.accepted and not codes <= _ABSENCES):
         failed(
             f"the backend doesn't accept its sample:\n{resolution}",
             "mend can_load(), or make_sample() if the model it writes is wrong",
         )
-    artifact = chosen.artifact
-    if backend.kind == "tensor":
+    artifact = best.artifact
+    if plugin.backend.kind == "tensor":
         if len(artifact.parts) > 1:
             failed(
                 f"the sample's artifact has the parts {', '.join(artifact.parts)}",
                 "give the kit a model with one part: tensor backends load parts one by one",
             )
         artifact = artifact.part(next(iter(artifact.parts)))
-    request = backend.with_options(
-        Request(backend=name, allow_code=sample.allow_code), sample.options
+    request = plugin.backend.with_options(
+        Request(plugin.record.name, device=sample.device, allow_code=sample.allow_code),
+        sample.options,
     )
-    environment = resolution.environment
-    return Subject(backend, sample, artifact, environment, request, chosen.verdict, scratch, steps)
+    refusal = "; ".join(reason.message for reason in best.verdict.reasons)
+    subject = Subject(
+        plugin, sample, artifact, resolution.environment, request, best.verdict.device, refusal,
+        rounds, {"verdicts": judged},
+    )  # fmt: skip
+    if not refusal:
+        _answers(subject)
+    return subject
 
 
-def _record(name: str) -> Record:
-    """The entry point, from metadata."""
-    discovery.refresh()
-    records = [each for each in discovery.records() if (each.kind, each.name) == ("backends", name)]
-    if not records:
-        installed = ", ".join(discovery.names("backends")) or "none"
+def _answers(subject: Subject) -> None:
+    """Load and predict in a child, for a crash or a hang must not take the tests with it."""
+    steps = subject.steps("answer")
+    if steps.ending and not steps.raised:
         failed(
-            f"no installed distribution has the entry point {name!r} in the group "
-            f"inference_core.backends; installed: {installed}",
-            "install the project (pip install -e .), and give the entry point in pyproject.toml the "
-            "name that the test class has as `backend`",
+            f"{steps.at} ends the process: it {steps.ending}",
+            "find out with the runtime alone; a limit for slow ones is the class attribute `timeout`",
         )
-    if len(records) > 1:
+
+
+def _validate(plugin: Plugin, sample: Sample) -> None:
+    """Fail the test unless the sample is one."""
+    if not isinstance(sample, Sample):
         failed(
-            f"the name {name!r} is claimed by {' and '.join(each.origin for each in records)}",
-            "uninstall one of them, or give your backend another name",
+            f"make_sample returned {type(sample).__name__}",
+            "return inference_core.testing.Sample(model, inputs=…, outputs=…)",
         )
-    return records[0]
+    if not Path(sample.model).exists():
+        failed(f"make_sample wrote no {sample.model}", "write the file that it returns as `model`")
+    if plugin.backend.kind != "tensor":
+        return
+    for name in ("inputs", "outputs"):
+        value = getattr(sample, name)
+        arrays = isinstance(value, Mapping) and all(
+            isinstance(key, str) and isinstance(array, np.ndarray) for key, array in value.items()
+        )
+        if not arrays or not value:
+            failed(
+                f"the sample's {name} are {value!r:.200}",
+                f'make them a mapping of numpy arrays by name: {name}={{"x": numpy.array(…)}}',
+            )
 
 
-def _plan(record: Record, sample: Sample, scratch: Path) -> dict[str, Any]:
+def _asked(plugin: Plugin, sample: Sample) -> dict[str, Any]:
     return {
-        "backend": record.name,
-        "module": record.value.partition(":")[0],
+        "backend": plugin.record.name,
+        "device": sample.device,
+        "options": sample.options,
+        "allow_code": sample.allow_code,
+    }
+
+
+def _plan(plugin: Plugin, sample: Sample, rounds: int) -> dict[str, Any]:
+    return {
         "model": str(sample.model),
         "options": dict(sample.options),
         "parameters": dict(sample.parameters),
         "allow_code": sample.allow_code,
-        "scratch": str(scratch),
+        "device": sample.device,
+        "scratch": str(plugin.scratch),
+        "inputs": str(plugin.scratch / "inputs.pickle"),
+        "rounds": rounds,
     }
-
-
-def _survived(steps: Mapping[str, Steps]) -> None:
-    """Fail the test if core refuses the plugin, or if asking it ends the process."""
-    probe, verdicts = steps["probe"], steps["verdicts"]
-    if refused := probe.done.get("refused"):
-        failed(f"core refuses the backend: {refused['message']}", refused["fix"] or "mend it")
-    if probe.ending:
-        where = "its import" if probe.at == "import" else f"probe_environment on {probe.at}"
-        failed(
-            f"{where} ended the process: it {probe.ending}",
-            "neither the entry point's module nor probe_environment may run native code, exit or "
-            "wait; report what is wrong as a problem of the BackendReport",
-        )
-    if verdicts.ending and not verdicts.raised:
-        failed(
-            f"can_load ended the process when asked about {verdicts.at}: it {verdicts.ending}",
-            "can_load may read headers, with bounds; it runs no native code and waits for nothing",
-        )

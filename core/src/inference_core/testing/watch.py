@@ -1,4 +1,4 @@
-"""Watches what a piece of code does to its process: modules, files, threads, processes, variables.
+"""Watches what a piece of code does to its process: modules, files, threads, processes, settings.
 
 Python's audit events tell (PEP 578), and a comparison of before and after where there is none. An
 audit hook can't be removed, so this is for the kit's own child processes. Standard library only: what
@@ -7,9 +7,13 @@ it loads must not look like what a plugin loads.
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 import threading
+import warnings
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,30 +22,33 @@ from typing import Any
 _EFFECTS = {
     "_thread.start_joinable_thread": "starts a thread",
     "_thread.start_new_thread": "starts a thread",
-    "ctypes.dlopen": "loads a native library",
-    "os.chdir": "changes the current folder",
-    "os.chmod": "changes a file's mode",
+    "ctypes.dlopen": "loads the native library",
+    "os.chdir": "changes the current folder to",
+    "os.chmod": "changes the mode of",
     "os.exec": "starts a process",
     "os.fork": "starts a process",
-    "os.link": "makes a link",
-    "os.mkdir": "makes a folder",
+    "os.link": "makes a link to",
+    "os.mkdir": "makes the folder",
     "os.posix_spawn": "starts a process",
-    "os.putenv": "sets an environment variable",
-    "os.remove": "removes a file",
-    "os.rename": "renames a file",
-    "os.rmdir": "removes a folder",
+    "os.putenv": "sets the environment variable",
+    "os.remove": "removes the file",
+    "os.rename": "renames the file",
+    "os.rmdir": "removes the folder",
     "os.spawn": "starts a process",
-    "os.symlink": "makes a link",
+    "os.symlink": "makes a link to",
     "os.system": "starts a process",
-    "os.truncate": "changes a file",
-    "os.unsetenv": "removes an environment variable",
-    "os.utime": "changes a file's times",
-    "pickle.find_class": "unpickles an object",
+    "os.truncate": "changes the file",
+    "os.unsetenv": "removes the environment variable",
+    "os.utime": "changes the times of",
+    "pickle.find_class": "unpickles an object of",
     "socket.bind": "opens a socket",
     "socket.connect": "opens a network connection",
-    "socket.getaddrinfo": "asks the network for an address",
-    "subprocess.Popen": "starts a process",
+    "socket.getaddrinfo": "asks the network for the address",
+    "subprocess.Popen": "starts the process",
+    "time.sleep": "sleeps for seconds:",
 }
+_SILENT = {"_thread.start_joinable_thread", "_thread.start_new_thread", "os.fork", "socket.connect",
+           "socket.bind"}  # fmt: skip
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _watching: Watch | None = None
@@ -52,7 +59,7 @@ class Watch:
 
     Attributes:
         effects: what it did that can be noticed outside, in words.
-        modules: top-level modules that weren't loaded before.
+        modules: modules that weren't loaded before.
         read: bytes that it read, 0 where the system doesn't count them.
     """
 
@@ -60,11 +67,15 @@ class Watch:
         self.effects: list[str] = []
         self.modules: list[str] = []
         self.read = 0
+        self._output = io.StringIO()
 
     def __enter__(self) -> Watch:
         global _watching  # noqa: PLW0603 - there is one audit hook per process
-        self._before = set(sys.modules), dict(os.environ), list(sys.path), Path.cwd()
-        self._counted, self._threads = _bytes_read(), threading.active_count()
+        self._before, self._loaded = _state(), set(sys.modules)
+        self._redirection = ExitStack()
+        self._redirection.enter_context(redirect_stdout(self._output))
+        self._redirection.enter_context(redirect_stderr(self._output))
+        self._counted = _bytes_read()
         _watching = self
         return self
 
@@ -77,36 +88,66 @@ class Watch:
         global _watching  # noqa: PLW0603
         _watching = None
         self.read = _bytes_read() - self._counted
-        modules, variables, path, folder = self._before
-        self.modules = sorted({name.partition(".")[0] for name in set(sys.modules) - modules})
-        if dict(os.environ) != variables and not any("variable" in each for each in self.effects):
-            self.effects.append("changes os.environ")
-        if threading.active_count() > self._threads and "starts a thread" not in self.effects:
-            self.effects.append("starts a thread")  # Python 3.11 has no event for it
-        if sys.path != path:
-            self.effects.append("changes sys.path")
-        if Path.cwd() != folder and "changes the current folder" not in self.effects:
-            self.effects.append("changes the current folder")
+        self._redirection.close()
+        self.modules = sorted(set(sys.modules) - self._loaded)
+        if printed := self._output.getvalue().strip():
+            self._note(f"prints {printed[:60]!r}")
+        after = _state()
+        for what, value in self._before.items():
+            if after[what] != value:
+                self._note(what)
 
-    def note(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def event(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Keep an audit event, if it tells of an effect."""
         effect = _EFFECTS.get(event)
         if event == "open":
             path, _, flags = arguments
             if not isinstance(flags, int) or not flags & _WRITES or path == os.devnull:
                 return
-            effect = "writes a file"
+            effect = "writes the file"
         elif effect is None:
             return
-        detail = repr(arguments[0])[:120] if arguments and "thread" not in event else ""
-        said = f"{effect} {detail}".strip()
-        if said not in self.effects:
-            self.effects.append(said)
+        detail = "" if event in _SILENT or not arguments else f" {_text(arguments[0])}"
+        self._note(f"{effect}{detail}")
+
+    def _note(self, effect: str) -> None:
+        # The state tells in general what an event has told exactly.
+        told = {
+            "changes os.environ": "environment variable",
+            "changes the current folder": "folder",
+        }
+        general = told.get(effect)
+        if effect in self.effects or (general and any(general in each for each in self.effects)):
+            return
+        self.effects.append(effect)
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if _watching is not None:
-        _watching.note(event, arguments)
+        _watching.event(event, arguments)
+
+
+def _text(value: object) -> str:
+    return os.fsdecode(value)[:120] if isinstance(value, (str, bytes)) else repr(value)[:120]
+
+
+def _state() -> dict[str, object]:
+    """What a process has one of, each by the words for having changed it."""
+    logging: Any = sys.modules.get("logging")
+    return {
+        "changes os.environ": dict(os.environ),
+        "changes sys.path": list(sys.path),
+        "changes the current folder": Path.cwd(),
+        # Python 3.11 has no audit event for it.
+        "starts a thread": threading.active_count(),
+        "sets a signal handler": {each: signal.getsignal(each) for each in signal.valid_signals()},
+        "sets up logging": (list(logging.root.handlers), logging.root.level)
+        if logging
+        else ([], 30),
+        "sets filters of warnings": list(warnings.filters),
+        "sets sys.excepthook": sys.excepthook,
+        "sets the recursion limit": sys.getrecursionlimit(),
+    }
 
 
 def _bytes_read() -> int:

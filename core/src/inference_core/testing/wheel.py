@@ -5,10 +5,10 @@ from __future__ import annotations
 import email
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from dataclasses import dataclass
 from email.message import Message
@@ -19,6 +19,9 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 
 from inference_core.testing.failure import failed
+
+_NOT_COPIED = (".git", ".hg", ".tox", ".nox", ".venv", "venv", "__pycache__", "node_modules", "build",
+               "dist", "*.egg-info")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ def wheel_of(name: str, scratch: Path) -> Wheel:
         )
     folder = scratch / "unpacked"
     if not folder.is_dir():
-        with zipfile.ZipFile(_built(project, scratch)) as archive:
+        with zipfile.ZipFile(_built(project, distribution.version, scratch)) as archive:
             archive.extractall(folder)
     files = frozenset(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
@@ -74,41 +77,40 @@ def _editable_project(distribution: metadata.Distribution) -> Path | None:
     return Path(path.lstrip("/") if sys.platform == "win32" else path)
 
 
-def _built(project: Path, scratch: Path) -> Path:
+def _built(project: Path, version: str, scratch: Path) -> Path:
     """Build the project's wheel with pip, or with uv where there is no pip."""
-    out = scratch / "built"
+    out, copy = scratch / "built", scratch / "project"
+    # Of a copy: some build backends leave folders behind, and find those of the last time.
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns(*_NOT_COPIED), dirs_exist_ok=True)
     if importlib.util.find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-        # Without fetching the build backend again, where it is at hand.
-        command += ["--no-build-isolation"] if _has_build_backend(project) else []
-        command += ["--wheel-dir", str(out), str(project)]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--wheel-dir",
+            str(out),
+        ]
+        # First with the build backend that is at hand, then with one that pip fetches.
+        commands = [[*pip, "--no-build-isolation", str(copy)], [*pip, str(copy)]]
     elif uv := shutil.which("uv"):
-        command = [uv, "build", "--quiet", "--wheel", "--out-dir", str(out), str(project)]
+        commands = [[uv, "build", "--quiet", "--wheel", "--out-dir", str(out), str(copy)]]
     else:
         failed(
             "the wheel can't be built: this environment has neither pip nor uv",
             "install pip into it",
         )
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    built = list(out.glob("*.whl"))
-    if run.returncode or not built:
-        last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-15:])
-        failed(
-            f"the wheel of {project} can't be built:\n{last}",
-            "mend pyproject.toml. Without a package index, install what its [build-system] requires "
-            "into this environment",
-        )
-    return built[0]
-
-
-def _has_build_backend(project: Path) -> bool:
-    table = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
-    for text in table.get("build-system", {}).get("requires", ["setuptools"]):
-        requirement = Requirement(text)
-        try:
-            installed = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            return False
-        if installed not in requirement.specifier:
-            return False
-    return True
+    # A copy is no checkout, which versions may be taken from.
+    environment = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": version}
+    for command in commands:
+        run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if run.returncode == 0 and any(out.glob("*.whl")):
+            return next(out.glob("*.whl"))
+    last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-15:])
+    return failed(
+        f"the wheel of {project} can't be built:\n{last}",
+        "mend pyproject.toml. Without a package index, install what its [build-system] requires "
+        "into this environment",
+    )
