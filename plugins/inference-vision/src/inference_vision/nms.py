@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FEW = 65_536
+"""So many pairs of boxes are compared at once; where there are more, in blocks."""
 BLOCK = 128
 CHUNK = 1024
-"""Columns that are compared at once: the intermediate arrays stay in the cache."""
+"""Columns of a block that are compared at once: the intermediate arrays stay in the cache."""
 
 Indices = NDArray[np.intp]
 Overlapping = Callable[[Indices, Indices], NDArray[np.bool_]]
-"""Which boxes of the first (rows) and the second (columns) overlap too much."""
+"""Whether boxes overlap too much: arrays of indices of one shape, or (N, 1) and (1, M)."""
 
 
 def non_maximum_suppression(
@@ -48,24 +50,25 @@ def non_maximum_suppression(
     area = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
 
     def overlapping(left: Indices, right: Indices) -> NDArray[np.bool_]:
-        column = left[:, None]
-        width = np.minimum(x2[column], x2[right])
-        width -= np.maximum(x1[column], x1[right])
-        height = np.minimum(y2[column], y2[right])
-        height -= np.maximum(y1[column], y1[right])
+        width = np.minimum(x2.take(left), x2.take(right))
+        width -= np.maximum(x1.take(left), x1.take(right))
+        height = np.minimum(y2.take(left), y2.take(right))
+        height -= np.maximum(y1.take(left), y1.take(right))
         shared = np.maximum(width, 0, out=width)
         shared *= np.maximum(height, 0, out=height)
         # Multiplied instead of divided: two boxes without area have no union to divide by.
-        union = np.subtract(area[column] + area[right], shared, out=height)
+        union = np.add(area.take(left), area.take(right), out=height)
+        union -= shared
         union *= iou
         return np.asarray(shared > union)
 
-    return suppress(scores, None if class_agnostic else class_ids, overlapping, max_detections)
+    compared = np.zeros_like(class_ids) if class_agnostic else class_ids
+    return suppress(scores, compared, overlapping, max_detections)
 
 
 def suppress(
     scores: NDArray[Any],
-    class_ids: NDArray[Any] | None,
+    class_ids: NDArray[Any],
     overlapping: Overlapping,
     max_detections: int,
 ) -> Indices:
@@ -73,22 +76,62 @@ def suppress(
 
     Args:
         scores: (N,), not NaN.
-        class_ids: (N,); only boxes of the same class compete. None: all do.
+        class_ids: (N,); only boxes of the same class compete.
         overlapping: see there.
         max_detections: at most so many stay.
     """
+    worse = -scores
+    grouped: Indices = np.lexsort((worse, class_ids))
+    classes = class_ids[grouped]
+    ends = np.searchsorted(classes, classes, side="right")
+    later = ends - np.arange(1, len(grouped) + 1)  # boxes of the same class that are less good
+    if later.sum() > FEW:
+        order = np.argsort(worse, kind="stable")
+        return _in_blocks(order, class_ids, overlapping, max_detections)
+    kept = grouped[_pairwise(grouped, later, overlapping)]
+    return kept[np.lexsort((kept, worse[kept]))][:max_detections]
+
+
+def _pairwise(
+    grouped: Indices, later: NDArray[np.intp], overlapping: Overlapping
+) -> NDArray[np.bool_]:
+    """Which boxes stay: each competes with as many that follow it as `later` says."""
+    left = np.repeat(np.arange(len(grouped)), later)
+    right = np.arange(1, len(left) + 1) + np.repeat(np.arange(len(grouped)) - _before(later), later)
+    above = np.flatnonzero(overlapping(grouped[left], grouped[right]))
+    left, right = left[above], right[above]
+
+    def removed(alive: NDArray[np.bool_]) -> Indices:
+        return right[alive[left]]
+
+    return _settled(len(grouped), removed)
+
+
+def _in_blocks(
+    order: Indices,
+    class_ids: NDArray[Any],
+    overlapping: Overlapping,
+    max_detections: int,
+) -> Indices:
+    """The boxes that stay, of `order`."""
 
     def competing(left: Indices, right: Indices) -> NDArray[np.bool_]:
-        above = overlapping(left, right)
-        if class_ids is not None:
-            above &= class_ids[left[:, None]] == class_ids[right]
+        """Which of `left` (rows) and `right` (columns) are of one class and overlap too much."""
+        above = overlapping(left[:, None], right[None])
+        above &= class_ids[left, None] == class_ids[right]
         return above
 
-    waiting: Indices = np.argsort(-scores, kind="stable")
-    kept = np.empty(0, np.intp)
+    waiting, kept = order, order[:0]
     while len(waiting) and len(kept) < max_detections:
         block, waiting = waiting[:BLOCK], waiting[BLOCK:]
-        stay = block[_survivors(np.triu(competing(block, block), k=1))]
+        suppresses = np.triu(competing(block, block), k=1)
+
+        def removed(
+            alive: NDArray[np.bool_], suppresses: NDArray[np.bool_] = suppresses
+        ) -> NDArray[np.bool_]:
+            return np.asarray(suppresses[alive].any(axis=0))
+
+        stay = block[_settled(len(block), removed)]
         kept = np.concatenate([kept, stay])
         # What the block removes goes at once, so that the next one is full of boxes that count.
         chunks = [waiting[start : start + CHUNK] for start in range(0, len(waiting), CHUNK)]
@@ -99,15 +142,22 @@ def suppress(
     return kept[:max_detections]
 
 
-def _survivors(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which boxes stay, where `suppresses[i, j]` says that i, if it stays, removes j > i.
+def _before(counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many there are before each count."""
+    return np.asarray(np.cumsum(counts) - counts)
 
-    Starting from "all stay", each round is right for at least one more box from the front, so the
-    rounds end, and at the one solution there is; a few suffice unless boxes form long chains.
+
+def _settled(count: int, removed: Callable[[NDArray[np.bool_]], NDArray[Any]]) -> NDArray[np.bool_]:
+    """Which of `count` boxes stay, where `removed(alive)` are those that the living remove.
+
+    A box is only removed by one before it. Starting from "all stay", each round is right for at
+    least one more box from the front, so the rounds end, and at the one solution there is; a few
+    suffice unless boxes form long chains.
     """
-    alive: NDArray[np.bool_] = np.ones(len(suppresses), bool)
+    alive: NDArray[np.bool_] = np.ones(count, bool)
     while True:
-        next_alive = np.logical_not(suppresses[alive].any(axis=0))
-        if (next_alive == alive).all():
+        next_alive: NDArray[np.bool_] = np.ones(count, bool)
+        next_alive[removed(alive)] = False
+        if np.array_equal(next_alive, alive):
             return alive
         alive = next_alive

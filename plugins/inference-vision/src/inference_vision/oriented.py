@@ -55,9 +55,10 @@ def oriented_suppression(
     gaussians = _gaussians(boxes)
 
     def overlapping(left: Indices, right: Indices) -> NDArray[np.bool_]:
-        return np.asarray(_similarity(gaussians[:, left, None], gaussians[:, right]) > iou)
+        return np.asarray(_similarity(gaussians[:, left], gaussians[:, right]) > iou)
 
-    return suppress(scores, None if class_agnostic else class_ids, overlapping, max_detections)
+    compared = np.zeros_like(class_ids) if class_agnostic else class_ids
+    return suppress(scores, compared, overlapping, max_detections)
 
 
 def probabilistic_iou(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:

@@ -135,7 +135,8 @@ class PictureInput:
             out[:, top:bottom, :left],
             out[:, top:bottom, right:],
         ):
-            part[...] = self._padding
+            if part.size:
+                part[...] = self._padding
         target = out[:, top:bottom, left:right]
         scale, shift = self._normalisation.scale, self._normalisation.shift
         if pixels.ndim == 3:

@@ -54,12 +54,15 @@ def decode(
     """
     lowest = float(least.min(initial=np.inf))
     if layout == "boxes-scores":
-        best = raw[4 : len(raw) - extras].max(axis=0)  # NaN where any score is NaN
+        end = len(raw) - extras
+        best = raw[4:end].max(axis=0)  # NaN where any score is NaN
         check_finite(best, output, "scores")
-        found = np.take(raw, np.flatnonzero(best >= lowest), axis=1).T.astype(np.float32, "C")
-        per_class = found[:, 4 : found.shape[1] - extras]
-        class_ids = per_class.argmax(axis=1)
-        scores = np.take_along_axis(per_class, class_ids[:, None], axis=1)[:, 0]
+        columns = np.flatnonzero(best >= lowest)
+        class_ids = raw[4:end, columns].argmax(axis=0)
+        scores = best[columns].astype(np.float32, copy=False)
+        # Their transposes keep a coordinate together, which is how they are computed with.
+        boxes = raw[:4, columns].astype(np.float32, copy=False).T
+        more = raw[end:, columns].astype(np.float32, copy=False).T
     elif layout == "objectness":
         check_finite(raw[:, 4], output, "scores")
         # A class score is at most 1, so an objectness below the threshold can't reach it.
@@ -69,11 +72,12 @@ def decode(
         with np.errstate(over="ignore", invalid="ignore"):  # the check tells in better words
             scores = found[:, 4] * per_class.max(axis=1)
         check_finite(scores, output, "scores")
+        boxes, more = found[:, :4], found[:, found.shape[1] - extras :]
     else:
         check_finite(raw[:, 4], output, "scores")
         found = raw[raw[:, 4] >= lowest].astype(np.float32)
         scores, class_ids = found[:, 4], _class_ids(found[:, 5], len(least), output)
-    boxes, more = found[:, :4], found[:, found.shape[1] - extras :]
+        boxes, more = found[:, :4], found[:, 6:]
     check_finite(boxes, output, "boxes")
     candidates = Candidates(boxes, scores, class_ids, more)
     keep = scores >= least[class_ids]

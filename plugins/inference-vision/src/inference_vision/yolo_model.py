@@ -7,7 +7,7 @@ keypoints, an angle. Light: numpy and OpenCV come in with the first instance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from inference_core.errors import InvalidModel
 from inference_core.package import Facts, ModelPackage
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 
 UNLABELLED = 65536
 """How many class ids there may be where neither labels nor the shape of the output say."""
+
+
+class _Known(NamedTuple):
+    """What the last call found out, for the next one: most have the same shape and options."""
+
+    shape: tuple[int, ...]
+    options: YoloOptions
+    least: NDArray[np.float32]
 
 
 class YoloModel:
@@ -62,6 +70,7 @@ class YoloModel:
             self.NAME,
         )
         self._output = output.name
+        self._known: _Known | None = None
 
         from inference_vision.picture_input import PictureInput
 
@@ -97,27 +106,20 @@ class YoloModel:
                 without a label, or NaN or infinite numbers.
             InvalidArgument: an option names a class that the model doesn't have.
         """
-        from inference_vision.class_selection import thresholds
         from inference_vision.yolo_decode import decode
 
         raw = outputs[self._output]
-        count = len(self._labels)
-        fitting = matching_layouts(raw.shape, count, self._extras)
-        if len(raw) != len(context) or self._layout not in fitting:
+        known = self._known  # one look: other threads may replace it
+        if known is None or known.options is not options or known.shape != raw.shape:
+            self._check_shape(raw.shape)
+            self._known = known = _Known(raw.shape, options, self._least(raw.shape, options))
+        if len(raw) != len(context):
             raise InvalidModel(
-                f"the output {self._output!r} has the shape {raw.shape}, which isn't the layout "
-                f"{self._layout} for {len(context)} pictures and {count} labels"
+                f"the output {self._output!r} has the shape {raw.shape} for {len(context)} pictures"
             )
-        least = thresholds(
-            self._labels,
-            self._classes(raw.shape),
-            options.confidence,
-            CONFIDENCE,
-            options.classes,
-        )
         results = []
         for index, (rows, placement) in enumerate(zip(raw, context, strict=True)):
-            found = decode(self._layout, rows, least, self._extras, self._output)
+            found = decode(self._layout, rows, known.least, self._extras, self._output)
             results.append(self._detections(found, placement, index, outputs, options))
         return results
 
@@ -155,6 +157,21 @@ class YoloModel:
             **details,
             **self._added(found, xyxy, placement, index, outputs, options),
         )
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        count = len(self._labels)
+        if self._layout not in matching_layouts(shape, count, self._extras):
+            raise InvalidModel(
+                f"the output {self._output!r} has the shape {shape}, which isn't the layout "
+                f"{self._layout} with {count} labels"
+            )
+
+    def _least(self, shape: tuple[int, ...], options: YoloOptions) -> NDArray[np.float32]:
+        """The least score of each class."""
+        from inference_vision.class_selection import thresholds
+
+        count = self._classes(shape)
+        return thresholds(self._labels, count, options.confidence, CONFIDENCE, options.classes)
 
     def _extras_of(self, package: ModelPackage, settings: Settings, graph: Graph) -> int:
         """How many numbers a box carries besides position and scores."""
