@@ -11,12 +11,24 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from inference_core import environment, errors, hookspecs, package, processor, session, verdict
+from inference_core import (
+    environment,
+    errors,
+    hookspecs,
+    install_command,
+    machine,
+    package,
+    processor,
+    readers,
+    session,
+    verdict,
+)
 from inference_core.hookspecs import HOOKS
+from inference_core.readers import formats
 from inference_core.testing import BackendConformance, Sample
 from inference_core.testing.answer_checks import AnswerChecks
 from inference_core.testing.import_checks import ImportChecks
@@ -53,6 +65,13 @@ def _with_arguments(cls: type, name: str) -> str:
     return f"`{name}({', '.join(arguments)})`"
 
 
+def called(function: Callable[..., object]) -> str:
+    """How a function is called: its name with its arguments, without their types."""
+    parameters = inspect.signature(function).parameters.values()
+    bare = [each.replace(annotation=each.empty) for each in parameters]
+    return f"`{function.__name__}{inspect.Signature(bare)}`"
+
+
 def module_attributes() -> set[str]:
     """The attributes in capitals that core looks up on a plugin's module."""
     source = (CORE / "backend.py").read_text("utf-8")
@@ -78,6 +97,24 @@ def codes_of(folder: Path) -> set[str]:
         and call.args
         and isinstance(call.args[0], ast.Constant)
     }
+
+
+def facts_of_readers() -> set[str]:
+    """The keys of the facts that core's readers give: those of every format, and a format's own."""
+    nodes = [
+        node
+        for path in (CORE / "readers").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    ]
+    keys = [key for node in nodes if isinstance(node, ast.Dict) for key in node.keys]
+    keys += [node.slice for node in nodes if isinstance(node, ast.Subscript)]
+    names = {key.value for key in keys if isinstance(key, ast.Constant)}
+    fact = re.compile(r"[a-z]+\.[a-z_]+|inputs|outputs|metadata")
+    return {f"`{name}`" for name in names if isinstance(name, str) and fact.fullmatch(name)}
+
+
+def formats_of_readers() -> set[str]:
+    return {f"`{name}`" for name in (*formats.READERS, *readers._SUFFIX_ONLY, "transformers")}
 
 
 def hook(name: str) -> set[str]:
@@ -108,6 +145,10 @@ ERRORS = {
 HOOKS_PAGE: dict[str, set[str]] = {
     "The entry point": {"group", "name", "value", "imports"},
     "Module attributes": module_attributes(),
+    "Options": {"classes", "types", "names", "text", "lists", "ranges", "mistakes"},
+    "Devices": {"form", "known", "spelling", "index", "rank", "native", "unsure", "without"},
+    "Precision": {"unasked", "asked", "lower"},
+    "Helpers": {called(install_command), f"`machine.{called(machine.current)[1:]}"},
     "Hooks": {"mark", "arguments", "defaults", "unknown"},
     **{name: hook(name) for name in HOOKS},
     "Classes": {"kind", "import"},
@@ -116,6 +157,7 @@ HOOKS_PAGE: dict[str, set[str]] = {
     "Errors": {"raise", "import", *ERRORS},
 }
 HOOKS_PAGE["Session"] |= optional_session_attributes()
+HOOKS_PAGE["can_load"] |= {"checked"}
 CHOOSING_PAGE: dict[str, set[str]] = {
     "Reason codes": {
         *(name for name in attributes(verdict.Reason)),
@@ -141,6 +183,8 @@ READERS_PAGE: dict[str, set[str]] = {
     "What core asks of a reader": {
         "called", "answer", "damage", "reads", "facts", "mistakes", "conflict", "order"
     },
+    "What the readers of core tell": facts_of_readers(),
+    "What the readers of core have checked": formats_of_readers(),
     "What core asks of a source": {"called", "answer", "missing", "mistakes", "environment"},
 }  # fmt: skip
 KIT_PAGE: dict[str, set[str]] = {

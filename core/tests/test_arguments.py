@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -47,6 +49,44 @@ def test_no_options_are_the_defaults():
 
 def test_numbers_and_booleans_may_come_as_text():
     assert build_options(Options, {"threads": "4", "fast": "true"}, "m") == Options(4, fast=True)
+
+
+@dataclass(frozen=True)
+class EveryType:
+    """What the reference for authors says that options may be annotated with."""
+
+    scale: float = 1.0
+    level: Literal["low", "high"] = "low"
+    cores: Literal[1, 2] = 1
+    cache: Path | None = None
+    names: tuple[str, ...] = ()
+    pair: tuple[int, int] = (1, 2)
+    sizes: list[int] = field(default_factory=list)
+    settings: dict[str, int] = field(default_factory=dict)
+    maybe: int | None = None
+    either: str | int = ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("scale", "0.5", 0.5), ("scale", 2, 2.0), ("level", "high", "high"), ("cores", 2, 2),
+        ("cache", "a/b", Path("a/b")), ("cache", None, None), ("names", ["a"], ("a",)),
+        ("pair", ["1", 2], (1, 2)), ("sizes", ["1"], [1]), ("settings", {"a": "3"}, {"a": 3}),
+        ("maybe", "3", 3), ("maybe", None, None), ("either", 3, 3), ("either", "3", "3"),
+    ],
+)  # fmt: skip
+def test_options_may_be_of_these_types(name, value, taken):
+    assert getattr(build_options(EveryType, {name: value}, "m"), name) == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("level", "mid"), ("cores", "1"), ("names", "a,b"), ("pair", [1]), ("settings", {"a": "b"})],
+)
+def test_what_a_type_does_not_say_is_refused(name, value):
+    with pytest.raises(InvalidArgument, match=name):
+        build_options(EveryType, {name: value}, "m")
 
 
 @pytest.mark.parametrize(

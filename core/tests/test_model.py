@@ -128,6 +128,15 @@ def test_a_damaged_weight_is_caught_by_its_digest(linear):
         AutoModel.from_pretrained(package)
 
 
+def test_a_digest_may_be_of_a_file_that_is_no_part(linear):
+    package = linear.package(artifact={"sha256": {"weights.bin": "0" * 64}})
+    with pytest.raises(InvalidModel, match=r"'weights\.bin' can't be found"):
+        AutoModel.resolve(package)
+    (package / "weights.bin").write_bytes(b"weights")
+    with pytest.raises(InvalidModel, match=r"weights\.bin isn't the file its manifest describes"):
+        AutoModel.from_pretrained(package)
+
+
 @pytest.fixture
 def two_part(linear):
     """A package with an encoder (x @ I + 1) and a decoder (the usual weights)."""

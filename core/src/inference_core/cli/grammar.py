@@ -169,7 +169,10 @@ def parser() -> Parser:
         commands, "new-plugin", "write the project of a backend, complete and working, to change"
     )
     new_plugin.add_argument(
-        "name", help="what to call the backend, such as the name of its runtime"
+        "name",
+        help="what to call the backend, such as the name of its runtime: up to 40 letters and digits, "
+        "a letter first; Foo_Bar and inference-foo-bar become foo-bar; refused are words of Python, "
+        "formats of model files, and names that an installed plugin or this project has",
     )
     new_plugin.add_argument(
         "--kind",
