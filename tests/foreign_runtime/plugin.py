@@ -9,11 +9,16 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from inference_core.environment import Environment
-from inference_core.hookspecs import hookimpl
-from inference_core.install import install_command
-from inference_core.package import Artifact, Request
-from inference_core.verdict import BackendReport, Reason, Verdict
+from inference_core import (
+    Artifact,
+    BackendReport,
+    Environment,
+    Reason,
+    Request,
+    Verdict,
+    hookimpl,
+    install_command,
+)
 from inference_onnx_reference.options import Options
 
 if TYPE_CHECKING:
@@ -45,6 +50,9 @@ def probe_environment(environment: Environment, deep: bool) -> BackendReport:
 @hookimpl
 def can_load(artifact: Artifact, environment: Environment, request: Request) -> Verdict:
     """Every reason why the artifact can't be evaluated here; the evaluator knows the CPU only."""
+    if artifact.format != FORMAT:
+        message = f"this backend runs {FORMAT} files, not {artifact.format}"
+        return Verdict.reject(Reason("format", message))
     reasons = [*_artifact_reasons(artifact), *_runtime_problems(deep=False)]
     if request.device not in (None, "cpu"):
         reasons.append(Reason("device", f"{RUNTIME} has no {request.device}", 'device="cpu"'))
@@ -71,9 +79,6 @@ def predict(
 
 
 def _artifact_reasons(artifact: Artifact) -> Iterator[Reason]:
-    if artifact.format != FORMAT:
-        yield Reason("format", f"this backend runs {FORMAT} files, not {artifact.format}")
-        return
     for role, path in artifact.parts.items():
         try:
             path.open("rb").close()

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from inference_core.errors import InvalidModel, ModelClosed
-from inference_core.session import TensorSpec
+from inference_core import InvalidModel, ModelClosed, TensorSpec
 from inference_onnx_reference.options import Options
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
