@@ -31,7 +31,9 @@ from inference_core.hookspecs import HOOKS
 from inference_core.readers import formats
 from inference_core.testing import BackendConformance, Sample
 from inference_core.testing.answer_checks import AnswerChecks
+from inference_core.testing.declaration_checks import DeclarationChecks
 from inference_core.testing.import_checks import ImportChecks
+from inference_core.testing.kit import Kit
 from inference_core.testing.lifetime_checks import LifetimeChecks
 from inference_core.testing.option_checks import OptionChecks
 from inference_core.testing.packaging_checks import PackagingChecks
@@ -188,11 +190,15 @@ READERS_PAGE: dict[str, set[str]] = {
     "What core asks of a source": {"called", "answer", "missing", "mistakes", "environment"},
 }  # fmt: skip
 KIT_PAGE: dict[str, set[str]] = {
-    "What you supply": {"`backend`", "`make_sample(folder)`"},
+    "What you supply": {
+        *(f"`{name}`" for name in Kit.__annotations__ if not name.startswith("_")),
+        "`make_sample(folder)`",
+    },
     "Sample": described(Sample),
     "Packaging": checks(PackagingChecks),
     "Imports and probes": checks(ImportChecks),
     "Verdicts": checks(VerdictChecks),
+    "Declarations": checks(DeclarationChecks),
     "Answers": checks(AnswerChecks),
     "Options": checks(OptionChecks),
     "Lifetime": checks(LifetimeChecks),
