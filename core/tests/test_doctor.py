@@ -6,18 +6,22 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import inference_core
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from inference_core.cli.redaction import redacted
-from inference_core.installation import _source
+from inference_core.installation import _OWN, installed_from
 from inference_core.needs import needs
 from inference_core.verdict import Reason
 
 TITLES = [
     "Machine",
     "Plugins",
+    "Where plugins were installed from",
     "Distributions asked for",
     "Backends that aren't installed",
     "Problems",
@@ -85,6 +89,12 @@ def test_a_report_names_the_folder_that_core_is_imported_from(infer, linear, mon
         ({"url": "file:///a/core-1.whl", "archive_info": {}}, "from /a/core-1.whl"),
         ({"url": "https://host.example/x", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
          "from https://host.example/x at commit abc"),
+        ({"url": "https://host.example/x", "subdirectory": "plugins/some",
+          "vcs_info": {"vcs": "git", "requested_revision": "main", "commit_id": "abc"}},
+         "from https://host.example/x, its folder plugins/some at commit abc (main)"),
+        ({"url": "https://host.example/x", "vcs_info": []},
+         "from a place that its record doesn't tell"),
+        ({"url": "https://[bad", "dir_info": None}, "from a place that its record doesn't tell"),
         ({}, "from an index, or from what leaves no record"),
         (None, "from an index, or from what leaves no record"),
         ([1], "from a place that its record doesn't tell"),
@@ -95,10 +105,33 @@ def test_the_place_that_a_distribution_was_installed_from(fake, record, expected
     (info / "INSTALLER").write_text("pip\n")
     if record is not None:
         (info / "direct_url.json").write_text(json.dumps(record))
-    assert _source("inference-some") == f"by pip {expected}"
+    assert installed_from("inference-some") == f"by pip {expected}"
     (info / "INSTALLER").unlink()
     (info / "direct_url.json").write_text("{torn")
-    assert _source("inference-some") == "from a place that its record doesn't tell"
+    assert installed_from("inference-some") == "from a place that its record doesn't tell"
+
+
+def test_a_distribution_whose_metadata_is_gone_is_told_so(fake):
+    for name in ("inference-gone", ""):
+        assert installed_from(name) == "from what leaves no metadata"
+
+
+def test_a_report_says_where_each_plugin_was_installed_from(infer, fake, linear, home):
+    info = fake.add("inference-other", {"readers": {"other": "linear_files:read"}})
+    url = f"{home.as_uri()}/other"
+    (info / "direct_url.json").write_text(json.dumps({"url": url, "dir_info": {"editable": True}}))
+    info = fake.site / "inference_linear-2.5.dist-info"
+    vcs = {"vcs": "git", "commit_id": "0123abcd"}
+    record = {"url": "https://alice:s3cret@host.example/linear", "vcs_info": vcs}
+    (info / "direct_url.json").write_text(json.dumps(record))
+    _, out, _ = infer("doctor")
+    expected = {
+        "inference-linear 2.5": "from https://***@host.example/linear at commit 0123abcd",
+        "inference-other 1.0": "from ~/other (editable)",
+    }
+    section = out.partition("Where plugins were installed from\n\n")[2].partition("\n\n")[0]
+    assert dict(re.split("  +", line.strip()) for line in section.splitlines()) == expected
+    assert json.loads(infer("doctor", "--json")[1])["sources"] == expected
 
 
 def test_a_report_shows_the_variables_that_are_set_and_the_settings(
@@ -114,6 +147,13 @@ def test_a_report_shows_the_variables_that_are_set_and_the_settings(
     for text in ("INFERENCE_DISABLE=\n", "CUDA_VISIBLE_DEVICES=1,0\n", "own.toml\n"):
         assert text in out
     assert "UNRELATED" not in out
+    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH",
+                 "OMP_NUM_THREADS", "ORT_TENSORRT_FP16_ENABLE", "TORCH_HOME",
+                 "PYTORCH_ENABLE_MPS_FALLBACK"):  # fmt: skip
+        monkeypatch.setenv(name, f"/opt/{name}")
+    _, out, _ = infer("doctor")
+    for name in ("LD_LIBRARY_PATH", "CUDA_PATH", "ORT_TENSORRT_FP16_ENABLE", "TORCH_HOME"):
+        assert f"{name}=/opt/{name}\n" in out
     config.unlink()
     _, out, _ = infer("doctor")
     assert "own.toml (doesn't exist)\n" in out
@@ -139,6 +179,136 @@ def test_a_report_holds_no_home_folder_user_name_or_credential(infer, fake, home
         assert "***@host.example/wheels?***" in out
         assert "~/config.toml" in out
         assert "***" in out
+
+
+@pytest.mark.parametrize(
+    "name", ["INFERENCE_AUTH", "INFERENCE_PASS", "inference_token", "Inference_Colour"]
+)
+def test_the_value_of_a_variable_that_core_does_not_read_is_never_shown(
+    infer, linear, monkeypatch, name
+):
+    monkeypatch.setenv(name, "/opt/plain")
+    for arguments in ((), ("--json",)):
+        _, out, _ = infer("doctor", *arguments)
+        assert name in out
+        assert "/opt/plain" not in out
+
+
+def test_the_variables_that_core_reads_are_those_whose_values_are_shown():
+    files = Path(inference_core.__file__).parent.rglob("*.py")
+    texts = [path.read_text("utf-8") for path in files]
+    read = {name for text in texts for name in re.findall(r'[("](INFERENCE_[A-Z]+)["=]', text)}
+    assert {"INFERENCE_CONFIG", "INFERENCE_WHEELS"} < read
+    assert [name for name in read if not _OWN.fullmatch(name)] == []
+
+
+SHAPES = [
+    "https://{0}@host.example/x",
+    "https://alice:{0}@host.example/x",
+    "git+ssh://{0}:x@host.example/x",
+    "https://host.example/x?token={0}",
+    "https://host.example/?a=1&b={0}",
+    "https://host.example/#access_token={0}&state=1",
+    "https://host.example/#{0}",
+    "/x?sig={0}",
+    "x?a=1&access_token={0}",
+    "alice:{0}@proxy.example:3128",
+    "Authorization: Bearer {0}",
+    "authorization: Basic {0}",
+    "Authorization: AWS4-HMAC-SHA256 Credential={0}/x, Signature={0}",
+    "{{'Authorization': 'Bearer {0}'}}",
+    "Bearer {0}",
+    "bearer {0}",
+    "Cookie: a=b; c={0}",
+    "X-Api-Key: {0}",
+    '{{"token": "{0}", "a": 1}}',
+    "{{'client_secret': '{0}'}}",
+    "password = '{0} {0}'",
+    "PASSWD={0}",
+    "auth={0}",
+    "apiKey={0}",
+    "userPass={0}",
+    "aws_secret_access_key = {0}",
+    "AccountKey={0};EndpointSuffix=x",
+    "SharedAccessSignature sig={0}",
+    "--token {0}",
+    "--api-key={0}",
+    "token%3D{0}",
+    "-----BEGIN RSA PRIVATE KEY-----\n{0}\n{0}\n-----END RSA PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY-----\n{0}",
+]
+# Nothing of it stands in a shape or in what may surround one.
+_LETTERS = "QXZqxz0123456789"
+_BARE = st.text(_LETTERS, min_size=16, max_size=40)
+_SECRETS = st.text(_LETTERS + "-_.~+%=:,;!$&@", min_size=6, max_size=40).filter(
+    lambda text: any(letter in _LETTERS for letter in text)
+)
+PREFIXED = [
+    "hf_{0}", "ghp_{0}", "gho_{0}", "github_pat_{0}_{0}", "npm_{0}", "rf_{0}", "sk_live_{0}",
+    "glpat-{0}", "xoxb-{0}-{0}", "nvapi-{0}", "sk-{0}", "sk-proj-{0}", "pypi-{0}", "eyJ{0}.{0}.{0}",
+    "AIza{0}0123",
+]  # fmt: skip
+
+
+def leaked(secret, text):
+    """The first piece of six characters of the secret that the text holds."""
+    pieces = (secret[at : at + 6] for at in range(len(secret) - 5))
+    return next((piece for piece in pieces if piece in text), None)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(SHAPES),
+    _SECRETS,
+    st.sampled_from(["", "no such file: ", "cannot reach '", "x=1, "]),
+    st.sampled_from(["", " and so on", "'", "\nnext line"]),
+)
+def test_no_secret_of_a_known_shape_survives(shape, secret, before, after):
+    assert leaked(secret, redacted(f"{before}{shape.format(secret)}{after}")) is None
+
+
+@given(st.sampled_from(PREFIXED), _BARE, st.sampled_from(["", "x ", "'", "/a/", "a_", "n: "]))
+def test_no_token_that_shows_what_it_is_survives(shape, secret, before):
+    assert leaked(secret, redacted(f"{before}{shape.format(secret)}' x")) is None
+
+
+@pytest.mark.parametrize("piece", ["a", "-", "--a-", "key", "token", "https:/a:", "a.b:/", "a:"])
+def test_a_long_text_takes_no_time(piece):
+    begun = time.process_time()
+    redacted(piece * (20_000 // len(piece)))
+    assert time.process_time() - begun < 5
+
+
+@given(_SECRETS)
+def test_no_fact_that_is_called_like_a_secret_survives(secret):
+    facts = {"plugin.api_token": secret, "AUTH": (secret,), "devices": "cpu", "key": ""}
+    assert redacted(facts) == {
+        "plugin.api_token": "***", "AUTH": "***", "devices": "cpu", "key": ""
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tokenizer.json: can't be read",
+        "max_tokens=512, eos tokens: 3",
+        "KeyError: 'labels'",
+        "unknown key: 'taks'; did you mean 'task'",
+        "keypoints=17, author=x, passes=2",
+        "rf_detr_base and hf_hub are no tokens, nor is sk-learn",
+        "a basic pass over the graph",
+        "pip install 'inference-onnx[cpu]>=1!0.1,<1!1'",
+        "inference-onnx @ file:///opt/x.whl",
+        "/usr/local/cuda/lib64:/opt/x:/opt/y@2/lib",
+        "cuda:0, cuda:1 and mps: 2 of 3",
+        "fix: device=\"cpu\"",
+        "git@host.example:some/repository",
+        "at commit 0123456789abcdef0123456789abcdef01234567",
+        "http://localhost:8080/a@b",
+    ],
+)  # fmt: skip
+def test_what_is_no_secret_stays(text):
+    assert redacted(text) == text
 
 
 @pytest.mark.parametrize(
@@ -307,7 +477,7 @@ def test_json_holds_the_same(infer, linear):
     assert backend["deep"]["outcome"] == "passed"
     assert backend["deep"]["seconds"] > 0
     assert {"core_version", "environment", "installation", "missing", "needs", "plugins",
-            "problems"} == set(report)  # fmt: skip
+            "problems", "sources"} == set(report)  # fmt: skip
     (numpy,) = [need for need in report["needs"] if need["name"] == "numpy"]
     assert numpy["version"]
     assert numpy["wanted"]["inference-core"].startswith(">=")

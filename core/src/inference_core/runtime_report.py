@@ -4,7 +4,7 @@ and `infer doctor`. How it reads is in `inference_core.report_text`."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,8 @@ class RuntimeReport:
         missing: known backends that aren't installed: name and the command that installs each.
         problems: what concerns no single plugin.
         installation: how core is installed and set up; None in the short report.
+        sources: what each plugin's distribution was installed from, by its name and version; {} in
+            the short report.
         needs: what core and the plugins ask for, and whether it is there; () in the short report.
     """
 
@@ -71,6 +73,7 @@ class RuntimeReport:
     missing: Mapping[str, str]
     problems: tuple[Reason, ...]
     installation: Installation | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[Need, ...] = ()
 
     def __str__(self) -> str:
@@ -99,7 +102,7 @@ def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
         timeout: seconds that each child process may take.
     """
     # Not above: both need `packaging`, which the short report does without.
-    from inference_core.installation import installation
+    from inference_core.installation import installation, installed_from
     from inference_core.needs import needs
 
     settings, problems = _settings()
@@ -114,7 +117,13 @@ def runtime_report(deep: bool = False, timeout: float = 120.0) -> RuntimeReport:
         each for need in found if need.version or need.name not in told for each in need.problems
     ]
     report = _report(plugins, [*problems, *unreadable, *unmet])
-    return replace(report, installation=installation(settings), needs=tuple(found))
+    owners = {p.record.origin: p.record.distribution for p in plugins}
+    return replace(
+        report,
+        installation=installation(settings),
+        sources={origin: installed_from(name) for origin, name in sorted(owners.items())},
+        needs=tuple(found),
+    )
 
 
 def _report(plugins: list[PluginState], problems: list[Reason]) -> RuntimeReport:
