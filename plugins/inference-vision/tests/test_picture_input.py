@@ -181,7 +181,8 @@ def test_contrast_counts_the_whole_picture_and_comes_before_resizing(picture):
 def test_contrast_of_a_grey_mode_is_that_of_the_grey_picture(picture):
     made = of_shape(1, 3, 60, 90, dtype="uint8", contrast="stretching", color_mode="gray")
     tensor, _ = drawn(made, picture)
-    assert np.array_equal(tensor[2], stretched(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)))
+    grey = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)] * 3)
+    assert np.array_equal(tensor, stretched(grey))
 
 
 def test_adaptive_equalisation_spreads_local_contrast_and_keeps_hues():

@@ -62,8 +62,9 @@ def adaptive_equalisation(pixels: Pixels) -> Pixels:
 
 
 def _counts(pixels: Pixels) -> NDArray[np.int64]:
-    """How often each value occurs, in all channels together."""
-    channels = range(pixels.shape[2]) if pixels.ndim == 3 else (0,)
+    """How often each value occurs, in all channels together; a grey picture has three equal ones,
+    which matters to percentiles between two values."""
+    channels = range(pixels.shape[2]) if pixels.ndim == 3 else (0, 0, 0)
     each = [cv2.calcHist([pixels], [c], None, [256], [0, 256]) for c in channels]
     return np.sum(each, axis=0, dtype=np.float64).astype(np.int64).reshape(256)
 
