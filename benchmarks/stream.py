@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import onnx
 from inference_core import AutoModel, Model
+from inference_core.streaming import pipelined
 from inference_vision import Frame, Video
 from onnx import TensorProto, helper, numpy_helper
 
@@ -33,7 +34,8 @@ def measure(frames: int = 300, parts: int = 10) -> dict[str, Any]:
 
     "ratio" is the stream's frame rate over that of the slowest stage: the median of the ratios of the
     parts, so that one which something else disturbed doesn't count. "run_share" is the run's part of
-    the sum, which must be at least a half.
+    the sum, which must be at least a half. "ratio_asleep" is the ratio with a run that sleeps as long
+    instead: what the pipeline itself costs, also where other programs want the cores.
     """
     cv2.setNumThreads(1)  # its own threads would take the cores that the stages share
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +81,27 @@ def _measured(model: Model, path: Path, length: int) -> dict[str, Any]:
         "run_share": round(means["run"] / total, 3),
         "ratio": round(statistics.median(ratios), 3),
         "ratios": [round(ratio, 2) for ratio in ratios],
+        "ratio_asleep": round(_asleep(model, path, means["run"]), 3),
     }
+
+
+def _asleep(model: Model, path: Path, seconds: float) -> float:
+    """The stream's frame rate over that of a run that takes so many seconds and no processor."""
+    stages = model.stages()
+    with Video(path) as video:
+        outputs, *_ = stages["run"](stages["preprocess"]([next(iter(video))]))
+    slept = []
+
+    def run(ready: Any) -> Any:
+        begin = time.perf_counter()
+        time.sleep(seconds)
+        slept.append(time.perf_counter() - begin)
+        return outputs, *ready[1:]
+
+    with Video(path) as video:
+        begin = time.perf_counter()
+        count = sum(1 for _ in pipelined(video, {**stages, "run": run}.values()))
+    return statistics.fmean(slept) * count / (time.perf_counter() - begin)
 
 
 def _straight(
