@@ -1,9 +1,9 @@
 """A pipeline: reading and each stage on a thread of its own, in order, with little room between them.
 
-A thread begins with something only when what it made last is taken, or about to be: so one slow stage
-holds up those before it, and nothing piles up. The first stage takes all inputs that wait by then, up to
-a batch. Where a later stage is the slowest they are many, where reading is it is always one, and none is
-ever waited for.
+A thread begins with something only when what it made last is taken, or about to be: so one slow
+stage holds up those before it, and nothing piles up. The first stage takes all inputs that wait
+by then, up to a batch. Where a later stage is the slowest they are many, where reading is it is
+always one, and none is ever waited for.
 """
 
 from __future__ import annotations
