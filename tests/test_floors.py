@@ -6,6 +6,7 @@ Each test works on a small repository of its own, with a core that really builds
 from __future__ import annotations
 
 import importlib
+import json
 import shutil
 import subprocess
 import zipfile
@@ -88,6 +89,55 @@ def test_plugins_and_examples_whose_floor_is_older_are_planned(floors, repositor
     repository.plugin(">=1!0.1.0,<1!1", "examples/inference-example")
     old = Version("1!0.1")
     assert floors.plan(repository.root) == {"inference-some": old, "inference-example": old}
+
+
+def test_a_plugin_whose_tests_need_one_of_ours_with_a_newer_floor_has_to_raise_its_own(
+    floors, repository
+):
+    """pip could only say that the two exclude each other, as if the plugin had failed."""
+    repository.floors({"1!0.1.0": repository.first})
+    repository.plugin(">=1!0.2,<1!1", "plugins/inference-other")
+    repository.write("plugins/inference-some/tests/requirements.txt", "# x\n\npytest\n")
+    assert list(floors.plan(repository.root)) == ["inference-some"]
+    needed = (
+        "# inference-none\npytest  # runs them\nInference_Other[cpu]>=1!0.1,<1!1  # makes files\n"
+    )
+    repository.write("plugins/inference-some/tests/requirements.txt", needed)
+    with pytest.raises(floors.FloorsError) as raised:
+        floors.plan(repository.root)
+    assert str(raised.value).startswith(
+        "inference-some claims core 1!0.1, but inference-other, which it or its tests need, asks "
+        "for 1!0.2 or later"
+    )
+    assert "raise the pin of inference-some to 1!0.2" in str(raised.value)
+    repository.plugin(">=1!0.2,<1!1")
+    repository.floors({})
+    assert floors.plan(repository.root) == {}
+
+
+def test_a_plugin_that_needs_one_of_ours_with_the_same_floor_is_planned(floors, repository):
+    repository.floors({"1!0.1.0": repository.first})
+    repository.plugin(">=1!0.1,<1!1", "plugins/inference-other")
+    repository.write("plugins/inference-some/tests/requirements.txt", "inference-other\n")
+    assert list(floors.plan(repository.root)) == ["inference-other", "inference-some"]
+
+
+@pytest.mark.parametrize("has_kit", [True, False])
+def test_tests_made_of_the_kit_are_left_out_where_the_core_has_none(
+    floors, tmp_path, capsys, has_kit
+):
+    wheel, tests = tmp_path / "core.whl", tmp_path / "tests"
+    with zipfile.ZipFile(wheel, "w") as content:
+        content.writestr("inference_core/__init__.py", "")
+        if has_kit:
+            content.writestr("inference_core/testing/__init__.py", "")
+    (tests / "deeper").mkdir(parents=True)
+    (tests / "test_conformance.py").write_text("from inference_core.testing import Sample\n")
+    (tests / "deeper" / "test_more.py").write_text("import inference_core.testing\n")
+    (tests / "test_own.py").write_text("from inference_core import AutoModel\n")
+    assert floors.main(["without", str(wheel), str(tests)]) == 0
+    kit = [str(tests / "deeper" / "test_more.py"), str(tests / "test_conformance.py")]
+    assert json.loads(capsys.readouterr().out) == ([] if has_kit else kit)
 
 
 def test_an_older_core_is_built_from_its_commit_and_not_from_what_lies_here(

@@ -2,6 +2,7 @@
 
     python tools/floors.py plan                   the floors that are older than core, as JSON
     python tools/floors.py build VERSION FOLDER   build the wheel of that core into a folder
+    python tools/floors.py without WHEEL TESTS    the test files that need what this core lacks, as JSON
 
 A plugin's floor is the lower end of its pin. Which commit an older core is built from stands in
 `tools/floors.toml`. It needs `packaging`; to build, also git, pip and hatchling.
@@ -17,13 +18,15 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pins import core_requirement, floor_of
+from pins import core_requirement, floor_of, is_ours
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,6 +43,8 @@ def main(arguments: list[str]) -> int:
                 print(json.dumps({name: str(each) for name, each in plan(ROOT).items()}))
             case ["build", version, folder]:
                 print(build(ROOT, Version(version), Path(folder)))
+            case ["without", wheel, tests]:
+                print(json.dumps([str(path) for path in kit_tests(Path(wheel), Path(tests))]))
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
@@ -57,19 +62,24 @@ def plan(root: Path) -> dict[str, Version]:
     """
     core = Version(_project(root / "core")["version"])
     commits, problems = _commits(root), []
-    older = {}
+    claimed: dict[str, Version] = {}
+    helpers: dict[str, set[str]] = {}
     for kind in ("plugins", "examples"):
         for path in sorted(root.glob(f"{kind}/*/pyproject.toml")):
             project = _project(path.parent)
+            name = project["name"]
             try:
-                floor = _floor(project["dependencies"])
+                claimed[name] = _floor(project["dependencies"])
             except ValueError as error:
-                problems.append(f"{project['name']}: {error}")
-                continue
-            if floor < core:
-                older[project["name"]] = floor
-            elif floor > core:
-                problems.append(f"{project['name']} asks for core {floor}; this one is {core}")
+                problems.append(f"{name}: {error}")
+            helpers[name] = _ours([*project["dependencies"], *_test_requirements(path.parent)])
+    older = {name: floor for name, floor in claimed.items() if floor < core}
+    problems += [
+        f"{name} asks for core {floor}; this one is {core}"
+        for name, floor in claimed.items()
+        if floor > core
+    ]
+    problems += _newer_helpers(claimed, helpers)
     problems += [
         f"tools/floors.toml has no line for core {floor}, the oldest that {name} admits: name the "
         "commit that was released as it, or raise the pin"
@@ -119,6 +129,46 @@ def build(root: Path, version: Version, into: Path) -> Path:
             raise FloorsError(f"core {version} can't be built from commit {commit}: see above")
     (wheel,) = out.glob("*.whl")
     return wheel
+
+
+def kit_tests(wheel: Path, tests: Path) -> list[Path]:
+    """The test files that are made of the conformance kit, if the core in this wheel has none yet."""
+    with zipfile.ZipFile(wheel) as content:
+        if any(name.startswith("inference_core/testing/") for name in content.namelist()):
+            return []
+    uses = re.compile(r"^\s*(from|import) inference_core\.testing\b", re.MULTILINE)
+    return [
+        path
+        for path in sorted(tests.rglob("*.py"))
+        if uses.search(path.read_text(encoding="utf-8"))
+    ]
+
+
+def _newer_helpers(
+    claimed: Mapping[str, Version], helpers: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Where a plugin claims an older core than what it has to be installed with admits."""
+    return [
+        f"{name} claims core {floor}, but {helper}, which it or its tests need, asks for {newer} or "
+        f"later, so nothing shows that it works with {floor}: raise the pin of {name} to {newer}, or "
+        f"have its tests do without {helper}"
+        for name, floor in claimed.items()
+        for helper in sorted(helpers[name])
+        if (newer := claimed.get(helper, floor)) > floor
+    ]
+
+
+def _ours(requirements: list[str]) -> set[str]:
+    return {
+        name for each in requirements if is_ours(name := canonicalize_name(Requirement(each).name))
+    }
+
+
+def _test_requirements(folder: Path) -> list[str]:
+    path = folder / "tests" / "requirements.txt"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line]
 
 
 def _floor(dependencies: list[str]) -> Version:
