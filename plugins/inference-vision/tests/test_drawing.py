@@ -79,3 +79,44 @@ def test_another_picture_or_result_is_refused(picture):
         annotate(picture, detections([], (60, 90)))
     with pytest.raises(InvalidArgument, match="dict"):
         annotate(picture, {})
+
+
+def test_masks_of_every_form_are_drawn_alike():
+    mask = np.zeros((1, 100, 100), bool)
+    mask[0, 60:80, 60:80] = True
+    blank = np.zeros((100, 100, 3), np.uint8)
+    result = detections([[20, 20, 90, 90]], (100, 100), masks=mask)
+    drawn = annotate(blank, result)
+    for form in ("rle", "polygons"):
+        np.testing.assert_array_equal(annotate(blank, result.with_masks(form)), drawn)
+
+
+def test_an_oriented_box_is_drawn_as_it_lies():
+    corners = np.array([[[200, 50], [350, 200], [200, 350], [50, 200]]], np.float32)
+    blank = np.zeros((400, 400, 3), np.uint8)
+    drawn = annotate(blank, detections([[50, 50, 350, 350]], (400, 400), corners=corners))
+    assert drawn[275, 275].any()  # on its lower right edge
+    assert not drawn[345, 345].any()  # where the upright box would have its corner
+    assert not drawn[200, 200].any()
+
+
+def test_the_bones_between_keypoints_of_a_person_are_drawn_where_both_ends_are_seen():
+    names = ("left_hip", "left_knee", "left_ankle")
+    keypoints = np.array([[[50, 100, 1], [50, 200, 1], [150, 200, 0.1]]], np.float32)
+    blank = np.zeros((300, 300, 3), np.uint8)
+    box = [[10, 80, 290, 290]]
+    drawn = annotate(blank, detections(box, (300, 300), keypoints=keypoints, keypoint_names=names))
+    assert drawn[150, 50].any()
+    assert not drawn[200, 100].any()
+    without = annotate(blank, detections(box, (300, 300), keypoints=keypoints))
+    assert not without[150, 50].any()
+
+
+def test_what_lies_far_outside_the_picture_is_drawn_without_an_error():
+    far = np.array([[[3e38, -3e38], [1e9, 5], [5, 1e9], [-3e38, 3e38]]], np.float32)
+    keypoints = np.array([[[3e38, -3e38, 1], [5, 5, 1]]], np.float32)
+    result = detections(
+        [[0, 0, 50, 50]], (60, 60), corners=far, keypoints=keypoints,
+        keypoint_names=("nose", "left_eye"),
+    )  # fmt: skip
+    annotate(np.zeros((60, 60, 3), np.uint8), result)

@@ -12,6 +12,9 @@ from inference_core.session import TensorSpec
 from inference_vision.classification import ClassificationProcessor
 from inference_vision.ultralytics import labels_of, stride_of
 from inference_vision.yolo import YoloProcessor
+from inference_vision.yolo_keypoints import YoloKeypointsProcessor
+from inference_vision.yolo_oriented import YoloOrientedProcessor
+from inference_vision.yolo_segmentation import YoloSegmentationProcessor
 
 
 def facts(output=(1, 7, 2100), image=(1, 3, 320, 320), **metadata):
@@ -59,6 +62,70 @@ def test_a_yolov5_export_is_recognised_by_names_stride_and_shape():
         TensorSpec("output0", "float32", (1, 6300, 40)),
     )  # a segmentation model
     assert YoloProcessor.recognise(given_facts) is None
+    prototypes = TensorSpec("output1", "float32", (1, 32, 80, 80))
+    given_facts["outputs"] += (prototypes,)
+    found = YoloSegmentationProcessor.recognise(given_facts)
+    assert (found.task, found.settings["layout"]) == ("instance-segmentation", "objectness")
+    assert YoloOrientedProcessor.recognise(given_facts) is None
+
+
+PROTOTYPES = TensorSpec("output1", "float32", (1, 32, 80, 80))
+POINTS = {"kpt_shape": "[5, 3]", "kpt_names": "{0: ['a', 'b', 'c', \"d's\", 'e']}"}
+
+
+@pytest.mark.parametrize(
+    ("processor", "task", "name", "extras", "metadata"),
+    [
+        (YoloProcessor, "detect", "object-detection", 0, {}),
+        (YoloSegmentationProcessor, "segment", "instance-segmentation", 32, {}),
+        (YoloKeypointsProcessor, "pose", "keypoint-detection", 15, POINTS),
+        (YoloOrientedProcessor, "obb", "oriented-object-detection", 1, {}),
+    ],
+)
+@pytest.mark.parametrize("layout", ["boxes-scores", "end-to-end"])
+def test_every_task_is_recognised_by_its_own_processor(
+    processor, task, name, extras, metadata, layout
+):
+    shape = (1, 300, 6 + extras) if layout == "end-to-end" else (1, 7 + extras, 2100)
+    end2end = str(layout == "end-to-end")
+    given_facts = facts(shape, task=task, end2end=end2end, **metadata)
+    if task == "segment":
+        given_facts["outputs"] += (PROTOTYPES,)
+    found = processor.recognise(given_facts)
+    assert (found.task, found.labels) == (name, ("circle", "square", "triangle"))
+    assert found.settings["layout"] == layout
+    if task == "pose":
+        assert found.settings["keypoints"] == [5, 3]
+        assert found.settings["keypoint_names"] == ["a", "b", "c", "d's", "e"]
+    everyone = [
+        YoloProcessor, YoloSegmentationProcessor, YoloKeypointsProcessor, YoloOrientedProcessor
+    ]  # fmt: skip
+    assert [one for one in everyone if one.recognise(given_facts)] == [processor]
+
+
+@pytest.mark.parametrize(
+    "named", [{"head": "RTDETRDecoder"}, {"description": "Ultralytics rtdetr-l model"}]
+)
+def test_a_transformer_is_left_to_others_even_where_its_shape_fits(named):
+    assert YoloProcessor.recognise(facts((1, 300, 6), end2end="True", **named)) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("kpt_shape", ""), ("kpt_shape", "[17, 4]"), ("kpt_shape", "[0, 3]"),
+        ("kpt_shape", "17, 3"), ("kpt_names", "{0: ['a']}"), ("kpt_names", "['a']"),
+        ("kpt_names", "{0: ['a', 'b', 'c', 'd', e]}"), ("kpt_names", "{0: " + "[" * 10_000),
+    ],
+)  # fmt: skip
+def test_damaged_keypoints_are_an_error_that_names_them(key, text):
+    metadata = {"task": "pose", **POINTS, key: text}
+    with pytest.raises(InvalidModel, match=f"'{key}'"):
+        YoloKeypointsProcessor.recognise(facts((1, 22, 2100), **metadata))
+
+
+def test_keypoints_without_their_number_are_not_recognised():
+    assert YoloKeypointsProcessor.recognise(facts((1, 22, 2100), task="pose")) is None
 
 
 def test_an_ultralytics_classifier_is_recognised():
@@ -69,7 +136,7 @@ def test_an_ultralytics_classifier_is_recognised():
     assert YoloProcessor.recognise(dynamic) is None
 
 
-@pytest.mark.parametrize("task", ["segment", "pose", "obb", "", "Detect"])
+@pytest.mark.parametrize("task", ["segment", "pose", "obb", "semantic", "", "Detect"])
 def test_other_tasks_are_left_to_others(task):
     assert YoloProcessor.recognise(facts(task=task)) is None
     assert ClassificationProcessor.recognise(facts(task=task)) is None
