@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from inference_core import AutoModel, InvalidArgument, PluginError, PluginWarning, configuration
-from inference_core.backend import Backend, open_backends
+from inference_core.backend import Backend, judged_wrappers, open_backends
 from inference_core.package import Artifact, Request
 from inference_core.verdict import BackendReport, Reason, Verdict
 
@@ -265,7 +265,7 @@ def test_a_wrapper_sees_every_load_predict_and_stream_to_its_end(linear, telling
         ("raise RuntimeError('no luck')", "no luck"),
         ("class W: pass", "entry point gives a module or an instance"),
         (f"{IMPORT}@hookimpl\ndef load(): return 1", "implements load as a plain hook"),
-        (f"{IMPORT}@hookimpl(wrapper=True)\ndef load(artefact): yield", "is refused"),
+        (f"{IMPORT}@hookimpl(wrapper=True)\ndef load(artefact): yield", "did you mean 'artifact'"),
         (f"{IMPORT}@hookimpl(wrapper=True)\ndef can_load(): return (yield)", "wrappers see load and"),
         ("", "wraps nothing"),
     ],
@@ -370,3 +370,24 @@ def reasons(name):
     reason = opened(name)
     assert isinstance(reason, Reason)
     return [reason]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("artifact, power_limit", "api-version", "takes the argument 'power_limit'"),
+        ("artefact", "error", "did you mean 'artifact'?"),
+        ("power_limit=1, artifact=None", "error", "has 'artifact' after an argument"),
+    ],
+)
+def test_a_wrapper_with_unknown_arguments_is_left_out_and_spares_the_backends(
+    fake, arguments, code, message
+):
+    source = "from inference_core import hookimpl\n@hookimpl(wrapper=True)\n"
+    source += f"def load({arguments}): return (yield)"
+    fake.add("inference-w", {"wrappers": {"w": "w_module"}}, {"w_module": source})
+    fake.backend("healthy")
+    ((_, reason),) = judged_wrappers(configuration.read())
+    assert reason.code == code
+    assert message in reason.message
+    assert isinstance(opened("healthy"), Backend)

@@ -68,13 +68,13 @@ class Backend:
             for impl in getattr(self._manager.hook, name).get_hookimpls()
             if hasattr(impl.function, "__code__")
         }
-        self._pass_defaulted()
+        _pass_defaulted(self._manager)
         self._direct = {name: self._adapter(name) for name in HOOKS}
         for wrapper in wrappers:
             self._manager.register(
                 wrapper.value, f"{wrapper.record.distribution}:{wrapper.record.name}"
             )
-        self._pass_defaulted()
+        _pass_defaulted(self._manager)
         self._reports: dict[bool, BackendReport] = {}
 
     @property
@@ -163,12 +163,6 @@ class Backend:
         origin = self._culprit(error.__traceback__)
         return PluginError(f"{doing}: {hook} of {origin} raised {type(error).__name__}: {error}")
 
-    def _pass_defaulted(self) -> None:
-        for name in HOOKS:
-            hook = getattr(self._manager.hook, name)
-            for impl in hook.get_hookimpls():
-                _pass_defaulted(impl, hook.spec.argnames)
-
     def _adapter(self, name: str) -> Callable[..., Any]:
         """The backend's own function for a hook, called with all the hook's arguments in order.
 
@@ -219,12 +213,19 @@ class Backend:
         return f"backend {self.name!r} ({self.record.origin})"
 
 
-def _pass_defaulted(impl: Any, argnames: Collection[str]) -> None:
-    """Have the arguments passed that the plugin gives a default, where the hook has them.
+def _pass_defaulted(manager: pluggy.PluginManager) -> None:
+    """Have the arguments passed that plugins give a default, where the hooks have them.
 
     Some versions of pluggy leave these at their defaults, others pass them. A plugin that gives a newer
     argument a default works with a core from before that argument, and gets it from one that has it.
     """
+    for name in HOOKS:
+        hook = getattr(manager.hook, name)
+        for impl in hook.get_hookimpls():
+            _pass_defaulted_to(impl, hook.spec.argnames)
+
+
+def _pass_defaulted_to(impl: Any, argnames: Collection[str]) -> None:
     known = [name in argnames for name in impl.kwargnames]
     count = known.index(False) if False in known else len(known)
     if any(known[count:]):
@@ -286,8 +287,11 @@ def _wrapper_problem(plugin: Plugin) -> Reason | None:
     manager.add_hookspecs(hookspecs)
     try:
         manager.register(plugin.value)
+        _pass_defaulted(manager)
     except Exception as error:  # noqa: BLE001 - pluggy inspects attributes, which may raise anything
-        return Reason("error", f"wrapper {record.name!r} of {record.origin} is refused: {error}")
+        return _argument_problem(record, plugin.value) or Reason(
+            "error", f"wrapper {record.name!r} of {record.origin} is refused: {error}"
+        )
     impls = [impl for hook in HOOKS for impl in getattr(manager.hook, hook).get_hookimpls()]
     plain = [impl.function.__name__ for impl in impls if not (impl.wrapper or impl.hookwrapper)]
     if plain:
@@ -358,8 +362,11 @@ def _checked(plugin: Plugin, wrappers: tuple[Plugin, ...]) -> Backend | Reason:
 def _argument_problem(record: Record, value: Any) -> Reason | None:
     """Which hook takes an argument that this core doesn't pass, and whether it is misspelt."""
     for name in HOOKS:
+        function = getattr(value, name, None)  # a wrapper has only some
+        if not callable(function):
+            continue
         known = tuple(inspect.signature(getattr(hookspecs, name)).parameters)
-        for argument in inspect.signature(getattr(value, name)).parameters.values():
+        for argument in inspect.signature(function).parameters.values():
             if argument.default is not argument.empty or argument.name in known:
                 continue
             said = (

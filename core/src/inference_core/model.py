@@ -281,24 +281,23 @@ class Model:
 
     def _task_call(self, part: LoadedPart, inputs: Any, given: Mapping[str, Any]) -> Any:
         """Run a task session on one input or on each of a list."""
-        if self._takes_pictures:
-            module = import_optional(
-                "inference_vision.image", "inference-vision", "reading pictures"
-            )
-            color_format = given.get("color_format", "bgr")
-            many = isinstance(inputs, list)
-            pictures = [
-                module.read_image(each, color_format) for each in (inputs if many else [inputs])
-            ]
-            inputs = pictures if many else pictures[0]
+        read = self._reader(given)
         if self._option_class is not None:
             typed = self._options(given)
             options = {field: getattr(typed, field) for field in typed.__dataclass_fields__}
         else:
             options = {**self.package.parameters, **self._own(given)}
         if isinstance(inputs, list) and not options.get("stream"):
-            return [part.call(each, options) for each in inputs]
-        return part.call(inputs, options)
+            return [part.call(read(each), options) for each in inputs]
+        return part.call(read(inputs), options)
+
+    def _reader(self, given: Mapping[str, Any]) -> Callable[[Any], Any]:
+        """What makes a task session's input of a caller's: an image, for one that takes pictures."""
+        if not self._takes_pictures:
+            return lambda value: value
+        image = import_optional("inference_vision.image", "inference-vision", "reading pictures")
+        color_format = given.get("color_format", "bgr")
+        return lambda value: image.read_image(value, color_format)
 
     def _own(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """The options that are the session's; core reads pictures itself, with `color_format`."""

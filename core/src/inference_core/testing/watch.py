@@ -91,11 +91,22 @@ class Watch:
         self._redirection.close()
         self.modules = sorted(set(sys.modules) - self._loaded)
         if printed := self._output.getvalue().strip():
-            self._note(f"prints {printed[:60]!r}")
+            self.note(f"prints {printed[:60]!r}")
         after = _state()
         for what, value in self._before.items():
             if after[what] != value:
-                self._note(what)
+                self.note(what)
+
+    def note(self, effect: str) -> None:
+        """Keep an effect, unless it is known, or told more exactly already."""
+        told = {
+            "changes os.environ": "environment variable",
+            "changes the current folder": "folder",
+        }
+        general = told.get(effect)
+        if effect in self.effects or (general and any(general in each for each in self.effects)):
+            return
+        self.effects.append(effect)
 
     def event(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Keep an audit event, if it tells of an effect."""
@@ -108,18 +119,7 @@ class Watch:
         elif effect is None:
             return
         detail = "" if event in _SILENT or not arguments else f" {_text(arguments[0])}"
-        self._note(f"{effect}{detail}")
-
-    def _note(self, effect: str) -> None:
-        # The state tells in general what an event has told exactly.
-        told = {
-            "changes os.environ": "environment variable",
-            "changes the current folder": "folder",
-        }
-        general = told.get(effect)
-        if effect in self.effects or (general and any(general in each for each in self.effects)):
-            return
-        self.effects.append(effect)
+        self.note(f"{effect}{detail}")
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -138,7 +138,6 @@ def _state() -> dict[str, object]:
         "changes os.environ": dict(os.environ),
         "changes sys.path": list(sys.path),
         "changes the current folder": Path.cwd(),
-        # Python 3.11 has no audit event for it.
         "starts a thread": threading.active_count(),
         "sets a signal handler": {each: signal.getsignal(each) for each in signal.valid_signals()},
         "sets up logging": (list(logging.root.handlers), logging.root.level)
@@ -159,4 +158,15 @@ def _bytes_read() -> int:
         return 0
 
 
+_start_thread = threading.Thread.start
+
+
+def _start(thread: threading.Thread) -> None:
+    if _watching is not None:
+        _watching.note("starts a thread")
+    _start_thread(thread)
+
+
 sys.addaudithook(_audit)
+# Python 3.11 has no audit event for a thread that starts, and a short one may be gone again.
+threading.Thread.start = _start  # type: ignore[method-assign, assignment]
