@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from inference_core.arguments import build_options
@@ -20,6 +18,7 @@ from inference_core.loaded_processor import LoadedProcessor
 from inference_core.optional import import_optional
 from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import MultiPartProcessor, Processor
+from inference_core.recognition import advice
 from inference_core.resolution import Resolution
 from inference_core.session import TensorSpec
 
@@ -267,17 +266,9 @@ class Model:
             raise InvalidInput(
                 f"{self.package.name} is a plain graph: it takes arrays by input name "
                 f"({'; '.join(map(str, part.graph.inputs))}), not {type(inputs).__name__}. "
-                f"{self._processor_advice(part)}"
+                f"{advice(self.package, self.artifact, part.graph)}"
             )
         return part.run(inputs)
-
-    def _processor_advice(self, part: LoadedPart) -> str:
-        """Which processor the graph may want, by its shapes, and what to write for that."""
-        advice: str | None = None
-        if find_spec("inference_vision"):
-            families = import_module("inference_vision.shape_families")
-            advice = families.hint(self.package, self.artifact, part.graph)
-        return advice or "A model.json beside it can name the processor that would make them"
 
     def _task_call(self, part: LoadedPart, inputs: Any, given: Mapping[str, Any]) -> Any:
         """Run a task session on one input or on each of a list."""

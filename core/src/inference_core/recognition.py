@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from inference_core import catalog, discovery
@@ -11,7 +13,7 @@ from inference_core.configuration import Configuration
 from inference_core.errors import InvalidModel
 from inference_core.install import install_command
 from inference_core.package import Artifact, ModelPackage, ProcessorSpec
-from inference_core.processor import Recognition
+from inference_core.processor import Graph, Recognition
 from inference_core.verdict import Reason
 
 
@@ -103,3 +105,14 @@ def processor_class(name: str, settings: Configuration) -> Any | Reason:
     known = discovery.names("processors")
     hint = did_you_mean(name, known) or f"; installed: {', '.join(known) or 'none'}"
     return Reason("processor", f"no installed distribution brings the processor {name!r}{hint}")
+
+
+def advice(package: ModelPackage, artifact: Artifact, graph: Graph) -> str:
+    """What to write so that a plain graph takes pictures: by its shapes, where they are familiar."""
+    hint: str | None = None
+    if find_spec("inference_vision"):
+        families = import_module("inference_vision.shape_families")
+        hint = families.hint(package, artifact, graph)
+    return (
+        hint or "A model.json beside it can name the processor that would make arrays of pictures"
+    )

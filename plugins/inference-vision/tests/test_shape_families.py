@@ -9,10 +9,12 @@ import numpy as np
 import onnx
 import pytest
 from inference_core import AutoModel, InvalidInput
+from inference_core.cli import main
 from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 from inference_vision.shape_families import families
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image as Pillow
 
 ONNX = {"backend": "onnx", "device": "cpu", "options": {"threads": 1}}
 
@@ -111,6 +113,16 @@ def test_what_the_error_says_to_write_is_a_manifest_that_works(tmp_path, picture
         result = model(picture)
     assert result.labels == ("b",)
     np.testing.assert_allclose(result.xyxy, [[30, 22.5, 60, 37.5]], atol=1e-3)
+
+
+def test_the_command_line_says_what_to_write(tmp_path, capsys):
+    bare(tmp_path / "best.onnx", np.zeros((1, 7, 126)))
+    Pillow.new("RGB", (9, 6)).save(tmp_path / "photo.png")
+    model, photo = str(tmp_path / "best.onnx"), str(tmp_path / "photo.png")
+    assert main(["predict", model, photo, "--backend", "onnx"]) == 1
+    shown = capsys.readouterr().err
+    assert "photo.png: best is a plain graph" in shown
+    assert '"processor": {"name": "yolo", "settings": {"layout": "boxes-scores"}}' in shown
 
 
 def test_each_family_that_is_named_takes_such_a_graph(tmp_path, picture):

@@ -11,6 +11,8 @@ from zipfile import BadZipFile
 from inference_core.cli.input_paths import ARRAYS
 from inference_core.errors import InferenceError, InvalidArgument, InvalidInput, PluginError
 from inference_core.model import Model
+from inference_core.processor import Graph
+from inference_core.recognition import advice
 from inference_core.streaming import pipelined
 
 
@@ -73,7 +75,8 @@ def read(model: Model, path: Path) -> Any:
         return path
     if path.suffix.lower() not in ARRAYS:
         raise InvalidInput(
-            f"{path}: {model.package.name} is a plain graph; it takes .npz files of arrays"
+            f"{path}: {model.package.name} is a plain graph; it takes .npz files of arrays. "
+            f"{advice(model.package, model.artifact, Graph(model.inputs, model.outputs))}"
         )
     import numpy as np
 
