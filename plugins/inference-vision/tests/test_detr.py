@@ -14,7 +14,6 @@ from inference_core.package import ModelPackage, ProcessorSpec
 from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 from inference_vision.detr import DetrOptions, DetrProcessor
-from inference_vision.detr_forms import COCO_IDS, form_of, label_columns
 
 LABELS = ("a", "b", "c")
 OPTIONS = DetrOptions()
@@ -160,29 +159,6 @@ def test_rf_detr_with_a_column_more_than_labels_needs_to_be_told(background, cla
     assert list(found.labels) == classes
 
 
-def test_the_ninety_one_columns_of_coco_are_its_eighty_classes():
-    assert len(COCO_IDS) == 80
-    assert label_columns(91, 80, "sigmoid", None)[:13] == (
-        1,
-        2,
-        3,
-        4,
-        5,
-        6,
-        7,
-        8,
-        9,
-        10,
-        11,
-        13,
-        14,
-    )
-    assert label_columns(92, 80, "softmax", None)[-1] == 90
-    assert label_columns(92, 91, "softmax", None) == tuple(range(91))
-    with pytest.raises(InvalidModel, match="5 classes"):
-        label_columns(5, 3, "sigmoid", None)
-
-
 def test_without_labels_class_ids_are_columns():
     processor = made("rf-detr", columns=91, labels=())
     _, context = processor.preprocess([picture(50, 40)], OPTIONS)
@@ -305,22 +281,6 @@ def test_a_class_id_without_a_label_is_an_error():
         processor.postprocess(raw, context, OPTIONS)
 
 
-@pytest.mark.parametrize(
-    "outputs",
-    [
-        [],
-        [spec("a", None)],
-        [spec("a", (1, 3))],
-        [spec("a", (1, 9, 4))],
-        [spec("a", (1, 9, 4)), spec("b", (1, 9, 4)), spec("c", (1, 9, 4))],
-        [spec("a", (1, 9, 7)), spec("b", (1, 9, 8))],
-        [spec("a", (1, 9, 4)), spec("b", (1, 9, 7)), spec("c", (1, 9, 8))],
-    ],
-)
-def test_outputs_of_no_form_are_no_form(outputs):
-    assert form_of(outputs) is None
-
-
 def test_the_settings_say_which_output_holds_the_boxes_where_nothing_else_does():
     twins = (spec("x", (1, 9, 4)), spec("y", (1, 9, 4)))
 
@@ -344,51 +304,3 @@ def test_the_settings_say_which_output_holds_the_boxes_where_nothing_else_does()
         outputs = {"x": raw["labels"], "y": raw["dets"]}
         (found,) = processor.postprocess(outputs, context, DetrOptions(confidence=0.9))
         np.testing.assert_allclose(found.xyxy, [[10, 8, 30, 28]], atol=1e-4)
-
-
-def facts(outputs, inputs=("images",), **metadata):
-    return {
-        "inputs": tuple(spec(name, (1, 3, 640, 640)) for name in inputs),
-        "outputs": tuple(outputs),
-        "metadata": metadata,
-    }
-
-
-ULTRALYTICS = {"task": "detect", "names": "{0: 'a', 1: 'b', 2: 'c'}", "stride": "32"}
-
-
-def test_what_is_sure_is_recognised():
-    recognise = DetrProcessor.recognise
-    assert recognise(facts(outputs_of("rf-detr", columns=91))).task == "object-detection"
-    masks = recognise(facts(outputs_of("rf-detr", columns=91, masks=True)))
-    assert masks.task == "instance-segmentation"
-    deployed = facts(outputs_of("deployed"), inputs=("images", "orig_target_sizes"))
-    assert recognise(deployed).task == "object-detection"
-    ultralytics = recognise(facts(outputs_of("joint"), **ULTRALYTICS))
-    assert (ultralytics.labels, ultralytics.settings) == (LABELS, {})
-
-
-@pytest.mark.parametrize(
-    "given_facts",
-    [
-        {},
-        facts(outputs_of("joint")),
-        facts(outputs_of("deployed")),
-        facts(outputs_of("transformers")),
-        facts(outputs_of("joint", columns=5), **ULTRALYTICS),
-        facts(outputs_of("joint"), **{**ULTRALYTICS, "end2end": "True"}),
-        facts(outputs_of("joint"), **{**ULTRALYTICS, "task": "segment"}),
-        facts(outputs_of("joint", columns=2), **{**ULTRALYTICS, "names": "{0: 'a', 1: 'b'}"}),
-    ],
-)
-def test_what_could_be_something_else_is_left_alone(given_facts):
-    assert DetrProcessor.recognise(given_facts) is None
-
-
-def test_two_classes_of_ultralytics_are_told_from_end_to_end_by_the_description():
-    metadata = {
-        **ULTRALYTICS,
-        "names": "{0: 'a', 1: 'b'}",
-        "description": "Ultralytics RT-DETR-l model",
-    }
-    assert DetrProcessor.recognise(facts(outputs_of("joint", columns=2), **metadata)) is not None
