@@ -7,6 +7,7 @@ as the settings allow, and says where each picture lies so that results can be m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -120,7 +121,7 @@ class PictureInput:
         """Draw a picture into its (channels, height, width) of the tensor."""
         height, width = self.size
         region = _in_pixels(self._region, image.size) if self._region else None
-        placement = Placement.of(image.size, (width, height), self._fit, self._rounding, region)
+        placement = _placed(image.size, (width, height), self._fit, self._rounding, region)
         pixels = self._prepared(image, region, placement)
         pixels = resize(pixels, *placement.inner, self._interpolation)
         left, top = placement.offset
@@ -171,6 +172,10 @@ class PictureInput:
         if self._color_mode == "bgr":
             values = values[::-1]
         return np.asarray(values[: self._channels, None, None]).astype(self._dtype)
+
+
+# Most pictures of a program have the size of the one before.
+_placed = functools.lru_cache(maxsize=256)(Placement.of)
 
 
 def _normalisation(

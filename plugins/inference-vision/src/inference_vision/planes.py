@@ -29,6 +29,9 @@ _LEVELS = np.arange(256, dtype=np.float32)
 
 Channels = Sequence[float]
 
+STRIP = 102_400
+"""Pixels that go through all steps at once: with their floats they fit into a core's cache."""
+
 DTYPES = ("float32", "float16", "uint8")
 
 
@@ -95,24 +98,34 @@ def write_planes(pixels: Pixels, out: NDArray[Any], scale: Channels, shift: Chan
         scale: factor per plane.
         shift: addend per plane.
     """
-    if pixels.ndim == 2:
-        planes = [pixels] * len(out)
-    else:
-        planes = list(scratch("planes", (3, *pixels.shape[:2])))
-        cv2.split(pixels, planes)
-    for plane, target, factor, addend in zip(planes, out, scale, shift, strict=True):
-        if target.dtype == np.float16:
-            # Too coarse to compute in, and slow to convert to: OpenCV looks it up, as 16 bits.
-            table = (_LEVELS * np.float32(factor) + np.float32(addend)).astype(np.float16)
-            target.view(np.int16)[...] = cv2.LUT(plane, table.view(np.int16))
-            continue
-        target[...] = plane
-        if target.dtype == np.uint8:
-            continue
-        if factor != 1:
-            np.multiply(target, np.float32(factor), out=target)
-        if addend:
-            np.add(target, np.float32(addend), out=target)
+    height, width = pixels.shape[:2]
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        strip = pixels[top : top + rows]
+        if strip.ndim == 2:
+            planes = [strip] * len(out)
+        else:
+            planes = list(scratch("planes", (3, *strip.shape[:2])))
+            cv2.split(strip, planes)
+        for plane, target, factor, addend in zip(
+            planes, out[:, top : top + rows], scale, shift, strict=True
+        ):
+            _write_plane(plane, target, factor, addend)
+
+
+def _write_plane(plane: Pixels, target: NDArray[Any], factor: float, addend: float) -> None:
+    if target.dtype == np.float16:
+        # Too coarse to compute in, and slow to convert to: OpenCV looks it up, as 16 bits.
+        table = (_LEVELS * np.float32(factor) + np.float32(addend)).astype(np.float16)
+        target.view(np.int16)[...] = cv2.LUT(plane, table.view(np.int16))
+        return
+    target[...] = plane
+    if target.dtype == np.uint8:
+        return
+    if factor != 1:
+        np.multiply(target, np.float32(factor), out=target)
+    if addend:
+        np.add(target, np.float32(addend), out=target)
 
 
 def tensor_dtype(name: str) -> np.dtype[Any]:
