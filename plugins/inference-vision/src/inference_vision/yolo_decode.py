@@ -16,8 +16,8 @@ class Candidates(NamedTuple):
     """Boxes of one picture, in no order.
 
     Attributes:
-        boxes: float32 (N, 4) in pixels of the input, all finite: cx, cy, w, h, or in the layout
-            end-to-end what the graph gives.
+        boxes: float32 (N, 4) in pixels of the input: cx, cy, w, h, or in the layout end-to-end what
+            the graph gives. `corners` and `check_finite` tell whether they are finite.
         scores: float32 (N,), all finite and at least the confidence asked for.
         class_ids: int64 (N,), each less than the number of classes.
         extras: float32 (N, E), all finite: what the task adds to a box.
@@ -49,8 +49,8 @@ def decode(
         output: name of the output, for messages.
 
     Raises:
-        InvalidModel: the best score of any box is NaN or infinite, or a coordinate, class id or
-            extra of one that reaches the confidence; or such a box has a class id beyond `least`.
+        InvalidModel: the best score of any box is NaN or infinite, or the class id or an extra of
+            one that reaches the confidence; or such a box has a class id beyond `least`.
     """
     lowest = float(least.min(initial=np.inf))
     if layout == "boxes-scores":
@@ -92,10 +92,10 @@ def corners(cxcywh: NDArray[np.float32], output: str) -> NDArray[np.float32]:
     """x1, y1, x2, y2 (N, 4) of boxes that are given by centre and size.
 
     Raises:
-        InvalidModel: a box is so large that its corners are infinite.
+        InvalidModel: a box isn't finite, or so large that its corners aren't.
     """
     xyxy = np.empty_like(cxcywh)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         half = cxcywh[:, 2:] * np.float32(0.5)
         np.subtract(cxcywh[:, :2], half, out=xyxy[:, :2])
         np.add(cxcywh[:, :2], half, out=xyxy[:, 2:])
