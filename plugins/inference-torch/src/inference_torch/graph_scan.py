@@ -30,6 +30,22 @@ _OPERATOR = re.compile(
 )
 # Operators of aten that write or open files, or print.
 _REFUSED_OPERATORS = frozenset({"save", "from_file", "_print", "warn", "load"})
+# aten's operators on bits keep the names of Python's methods; no other name has two underscores.
+_BITS = frozenset(
+    f"__{name}__"
+    for name in (
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+        "iand",
+        "ior",
+        "ixor",
+        "ilshift",
+        "irshift",
+    )
+)
 _CONTROL_FLOW = frozenset(
     f"torch.ops.higher_order.{name}"
     for name in ("cond", "while_loop", "map_impl", "scan", "associative_scan", "invoke_subgraph",
@@ -129,8 +145,10 @@ def _target(value: Any) -> str | None:
     if value in _CONTROL_FLOW or _PLAIN_FUNCTION.fullmatch(value):
         return None
     found = _OPERATOR.fullmatch(value)
-    if found and found.group(2) not in _REFUSED_OPERATORS and not found.group(2).startswith("__"):
-        return None
+    if found and found.group(2) not in _REFUSED_OPERATORS:
+        name = found.group(2)
+        if name in _BITS or not name.startswith("__"):
+            return None
     return "an operator outside the ones that only compute"
 
 
