@@ -96,15 +96,17 @@ def _pairwise(
     grouped: Indices, later: NDArray[np.intp], overlapping: Overlapping
 ) -> NDArray[np.bool_]:
     """Which boxes stay: each competes with as many that follow it as `later` says."""
-    left = np.repeat(np.arange(len(grouped)), later)
-    right = np.arange(1, len(left) + 1) + np.repeat(np.arange(len(grouped)) - _before(later), later)
+    numbers = np.arange(len(grouped))
+    left = np.repeat(numbers, later)
+    # The first rival of a box is the next one: counted on from there, within each box's pairs.
+    right = np.arange(1, len(left) + 1) + np.repeat(numbers - np.cumsum(later) + later, later)
     above = np.flatnonzero(overlapping(grouped[left], grouped[right]))
-    left, right = left[above], right[above]
-
-    def removed(alive: NDArray[np.bool_]) -> Indices:
-        return right[alive[left]]
-
-    return _settled(len(grouped), removed)
+    alive = [True] * len(grouped)
+    # In the order of the better box, so that it is known by then whether that stays.
+    for better, worse in zip(left[above].tolist(), right[above].tolist(), strict=True):
+        if alive[better]:
+            alive[worse] = False
+    return np.array(alive, bool)
 
 
 def _in_blocks(
@@ -124,14 +126,7 @@ def _in_blocks(
     waiting, kept = order, order[:0]
     while len(waiting) and len(kept) < max_detections:
         block, waiting = waiting[:BLOCK], waiting[BLOCK:]
-        suppresses = np.triu(competing(block, block), k=1)
-
-        def removed(
-            alive: NDArray[np.bool_], suppresses: NDArray[np.bool_] = suppresses
-        ) -> NDArray[np.bool_]:
-            return np.asarray(suppresses[alive].any(axis=0))
-
-        stay = block[_settled(len(block), removed)]
+        stay = block[_survivors(np.triu(competing(block, block), k=1))]
         kept = np.concatenate([kept, stay])
         # What the block removes goes at once, so that the next one is full of boxes that count.
         chunks = [waiting[start : start + CHUNK] for start in range(0, len(waiting), CHUNK)]
@@ -142,22 +137,15 @@ def _in_blocks(
     return kept[:max_detections]
 
 
-def _before(counts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """How many there are before each count."""
-    return np.asarray(np.cumsum(counts) - counts)
+def _survivors(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which boxes stay, where `suppresses[i, j]` says that i, if it stays, removes j > i.
 
-
-def _settled(count: int, removed: Callable[[NDArray[np.bool_]], NDArray[Any]]) -> NDArray[np.bool_]:
-    """Which of `count` boxes stay, where `removed(alive)` are those that the living remove.
-
-    A box is only removed by one before it. Starting from "all stay", each round is right for at
-    least one more box from the front, so the rounds end, and at the one solution there is; a few
-    suffice unless boxes form long chains.
+    Starting from "all stay", each round is right for at least one more box from the front, so the
+    rounds end, and at the one solution there is; a few suffice unless boxes form long chains.
     """
-    alive: NDArray[np.bool_] = np.ones(count, bool)
+    alive: NDArray[np.bool_] = np.ones(len(suppresses), bool)
     while True:
-        next_alive: NDArray[np.bool_] = np.ones(count, bool)
-        next_alive[removed(alive)] = False
-        if np.array_equal(next_alive, alive):
+        next_alive = np.logical_not(suppresses[alive].any(axis=0))
+        if (next_alive == alive).all():
             return alive
         alive = next_alive
