@@ -179,7 +179,7 @@ BROKEN = [
            'return BackendReport("pytest",', "the fix of probe doesn't install it", LACKING),
     Broken("it_answers_without_its_runtime", PLUGIN, 'return BackendReport("numpy",',
            'return BackendReport("pytest",', "device='kitdevice:3' gets only that reason",
-           (*LACKING, (PLUGIN, 'install_command(REQUIREMENT)', 'install_command("pytest")'),
+           (LACKING[0], (PLUGIN, 'install_command(REQUIREMENT)', 'install_command("pytest")'),
             (PLUGIN, JUDGE, f"    if missing := [*_numpy_problems(False)]:\n"
                             f"        return Verdict.reject(*missing)\n{JUDGE}"))),
     Broken("importing_the_entry_point_has_no_effects", PLUGIN, IMPORTS,
@@ -222,7 +222,7 @@ BROKEN = [
     Broken("an_acceptance_names_a_device", PLUGIN,
            'if reasons else Verdict.accept("cpu")',
            'if reasons else Verdict.accept("cuda:0" if environment.cuda_driver else "cpu")',
-           "on a driver without GPU, device=None, can_load accepts for cuda:0"),
+           "asked about a driver without GPU, device=None, can_load accepts for cuda:0"),
     Broken("another_format_is_refused", PLUGIN, 'if artifact.format != "safetensors":', "if False:",
            "an artifact of the format 'kit-format' gets the verdict accept"),
     Broken("an_unknown_device_is_refused", PLUGIN, 'if request.device not in (None, "cpu"):',
