@@ -116,6 +116,8 @@ def fake(site, monkeypatch):
         importlib.metadata, "distributions", lambda **by: real(**{"path": [str(site)], **by})
     )
     monkeypatch.setattr(distributions, "search_path", lambda: [str(site)])
+    # Tests rewrite modules within the second that a .pyc takes for "unchanged".
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(str(site))
     older = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *([older] if older else [])]))
