@@ -146,6 +146,43 @@ def test_an_interrupt_leaves_a_valid_file(tmp_path):
         assert len(list(clip)) == 2
 
 
+class InterruptedAfter:
+    """OpenCV's writer, with the Ctrl-C that Python tells of as soon as a frame has been written."""
+
+    def __init__(self, real):
+        self._real = real
+
+    def write(self, pixels):
+        self._real.write(pixels)
+        raise KeyboardInterrupt
+
+    def release(self):
+        self._real.release()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_an_interrupt_between_writing_and_counting_a_frame_loses_none(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    with pytest.raises(KeyboardInterrupt), VideoWriter(path, 10) as writer:  # noqa: PT012
+        writer.write(grey(0))
+        writer._writer = InterruptedAfter(writer._writer)
+        writer.write(grey(50))
+    assert writer.frames == 2
+    with Video(path) as clip:
+        assert len(list(clip)) == 2
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_file_with_fewer_frames_than_were_written_is_an_error(tmp_path):
+    writer = VideoWriter(tmp_path / "out.mp4", 10)
+    writer.write(grey(0))
+    writer.write(grey(50))
+    writer.frames += 1  # as if the encoder had dropped one
+    with pytest.raises(OSError, match="2 of 3 frames arrived"):
+        writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_frame_nothing_is_written_and_what_was_there_stays(tmp_path):
     path = tmp_path / "out.mp4"
     path.write_text("before")

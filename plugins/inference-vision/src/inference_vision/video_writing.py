@@ -23,7 +23,7 @@ class VideoWriter:
         fps: frames per second.
 
     Attributes:
-        frames: how many were written.
+        frames: how many were written; after an interrupt in `write` only `close` knows.
 
     Raises:
         InvalidArgument: no suffix of a video, or fps isn't above 0.
@@ -76,11 +76,13 @@ class VideoWriter:
         check = cv2.VideoCapture(str(self._partial.absolute()))
         written = int(check.get(cv2.CAP_PROP_FRAME_COUNT)) if check.isOpened() else 0
         check.release()
-        if written != self.frames:
+        # An interrupt right after a frame was written came before it was counted: it counts now.
+        if written < self.frames:
             self._partial.unlink(missing_ok=True)
             raise OSError(
                 f"{self.path}: {written} of {self.frames} frames arrived in the file; is the disk full?"
             )
+        self.frames = written
         self._partial.replace(self.path)
 
     def __enter__(self) -> VideoWriter:
