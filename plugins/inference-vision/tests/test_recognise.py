@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inference_core.errors import InvalidModel
 from inference_core.session import TensorSpec
-from inference_vision.classification import ClassificationProcessor
+from inference_vision.classification import ClassificationOptions, ClassificationProcessor
 from inference_vision.ultralytics import labels_of, stride_of
 from inference_vision.yolo import YoloProcessor
 from inference_vision.yolo_keypoints import YoloKeypointsProcessor
@@ -136,6 +137,23 @@ def test_an_ultralytics_classifier_is_recognised():
     assert YoloProcessor.recognise(dynamic) is None
 
 
+def test_a_yolov5_classifier_is_recognised_by_one_score_per_name(make, picture):
+    given_facts = facts((None, 3), (None, 3, 224, 224))
+    for absent in ("task", "imgsz"):
+        del given_facts["metadata"][absent]
+    found = ClassificationProcessor.recognise(given_facts)
+    assert (found.task, found.labels) == ("image-classification", ("circle", "square", "triangle"))
+    assert YoloProcessor.recognise(given_facts) is None
+    processor = make(ClassificationProcessor, (1, 3), settings=found.settings, image=(1, 3, 60, 60))
+    feeds, _ = processor.preprocess([picture], ClassificationOptions(color_format="rgb"))
+    square = picture[:, 15:75].transpose(2, 0, 1) / 255
+    mean, std = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
+    np.testing.assert_allclose(feeds["images"][0], (square - mean) / std, atol=1e-5)
+    scores = given_facts["outputs"][0]
+    for outputs in [(), (TensorSpec("x", "float32", (1, 4)),), (scores, scores)]:
+        assert ClassificationProcessor.recognise({**given_facts, "outputs": outputs}) is None
+
+
 @pytest.mark.parametrize("task", ["segment", "pose", "obb", "semantic", "", "Detect"])
 def test_other_tasks_are_left_to_others(task):
     assert YoloProcessor.recognise(facts(task=task)) is None
@@ -161,6 +179,8 @@ def test_a_detector_with_an_output_of_another_family_is_not_recognised():
             """{0: "driver's", 1: 'say "x"', 2: 'back\\\\slash', 3: 'it\\'s'}""",
             ("driver's", 'say "x"', "back\\slash", "it's"),
         ),
+        ("['person', 'car']", ("person", "car")),
+        ("""["driver's", 'a]', 'b, c',]""", ("driver's", "a]", "b, c")),
         ("{0: 'a, b', 1: '{c: d}', 2: 'e: f',}", ("a, b", "{c: d}", "e: f")),
         ("{0: 'caf\u00e9', 1: '\\u732b'}", ("café", "猫")),
     ],
@@ -173,12 +193,14 @@ def test_names_are_read_as_python_writes_them(text, labels):
 @given(st.lists(st.text(), min_size=1, max_size=20))
 def test_any_names_survive_the_way_through_text(names):
     assert labels_of({"names": repr(dict(enumerate(names)))}) == tuple(names)
+    assert labels_of({"names": repr(names)}) == tuple(names)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "{}", "person", "['a', 'b']", "{0: 'a'", "{0: 'a' 1: 'b'}", "{0: a}", "{'0': 'a'}",
+        "", "{}", "person", "['a', b]", "['a' 'b']", "[]", "['a'", "[['a']]",
+        "{0: 'a'", "{0: 'a' 1: 'b'}", "{0: a}", "{'0': 'a'}",
         "{1: 'a'}", "{0: 'a', 2: 'b'}", "{0: 'a', 0: 'b'}", "{0: __import__('os').getcwd()}",
         "{0: 'a'}[0]", "{0: '\\x'}", "{0: 'a' 'b'}", "{" + "(" * 100_000 + "}",
         "{0: '" + "a" * 2_000_000 + "'}", "{0: ['a']}", "{0: 'a\\'}", "{-1: 'a'}",
@@ -198,7 +220,9 @@ def test_arbitrary_text_gives_labels_or_an_error(text):
         labels = labels_of({"names": text})
     except InvalidModel:
         return
-    assert labels == tuple(value for _, value in sorted(eval(text).items()))
+    written = eval(text.strip())
+    expected = written if isinstance(written, list) else [written[i] for i in sorted(written)]
+    assert labels == tuple(expected)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
 from inference_vision import ultralytics
+from inference_vision.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -79,13 +80,15 @@ class ClassificationProcessor:
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
-        """Ultralytics exports of classification models, by their metadata.
+        """Ultralytics' exports of classification models, and YOLOv5's, by their metadata.
 
         Raises:
             InvalidModel: the metadata is Ultralytics', but damaged.
         """
         metadata: Mapping[str, str] = facts.get("metadata") or {}
-        if metadata.get("task") != "classify" or "names" not in metadata:
+        if "task" not in metadata:
+            return _of_yolov5(facts, metadata)
+        if metadata["task"] != "classify" or "names" not in metadata:
             return None
         imgsz = ultralytics.open_image_size(facts)
         settings = {"imgsz": imgsz} if imgsz else {}
@@ -125,6 +128,29 @@ class ClassificationProcessor:
             best_classes(scores, labels, options.top_k, options.threshold, size)
             for scores, size in zip(probabilities(raw, self._activation), context, strict=True)
         ]
+
+
+def _of_yolov5(facts: Facts, metadata: Mapping[str, str]) -> Recognition | None:
+    """YOLOv5's own exporter writes names and stride, but no task; one score per name tells it.
+
+    Its classifiers take the central square, made smaller without antialiasing, normalised as
+    ImageNet is (`classify_transforms` of YOLOv5 7.0).
+    """
+    outputs = facts.get("outputs", ())
+    if not {"names", "stride"} <= set(metadata) or len(outputs) != 1:
+        return None
+    shape = outputs[0].shape
+    if shape is None or len(shape) != 2:
+        return None
+    labels = ultralytics.labels_of(metadata)
+    if shape[1] != len(labels):
+        return None
+    settings = {
+        "mean": list(IMAGENET_MEAN),
+        "std": list(IMAGENET_STD),
+        "interpolation": "linear",
+    }
+    return Recognition(TASK, labels, settings)
 
 
 def _score_output(package: ModelPackage, outputs: Sequence[TensorSpec]) -> str:

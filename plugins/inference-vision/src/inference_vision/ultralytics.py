@@ -24,12 +24,18 @@ _SIZE = re.compile(r"\[\s*(\d{1,5})\s*,\s*(\d{1,5})\s*\]|(\d{1,5})")
 
 
 def labels_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Class names in the order of their ids, from `names`: the text of a dict {0: 'person', …}.
+    """Class names in the order of their ids, from `names`: the text of a dict {0: 'person', …}, or
+    of a list ['person', …], as YOLOv5's exporter writes for models that keep one.
 
     Raises:
         InvalidModel: the text is anything else, or the ids aren't 0, 1, 2, …
     """
     text = metadata["names"].strip()
+    if len(text) <= MAX_TEXT and text.startswith("[") and text.endswith("]"):
+        names = _quoted_texts(text[1:-1].strip())
+        if not names:
+            raise _damaged("names", text, "a list of quoted names, ['person', 'car']")
+        return tuple(names)
     if len(text) > MAX_TEXT or not (text.startswith("{") and text.endswith("}")):
         raise _damaged("names", text, "a dict of names by class id, {0: 'person', 1: 'car'}")
     body = text[1:-1].strip()
@@ -118,13 +124,22 @@ def keypoint_names_of(metadata: Mapping[str, str], points: int) -> tuple[str, ..
         return None
     match = _POINT_NAMES.match(text) if len(text) <= MAX_TEXT else None
     body = match[1].strip() if match else ""
-    names, position = [], 0
-    while position < len(body) and (item := _QUOTED_TEXT.match(body, position)):
-        names.append(_unquoted(item[1]))
-        position = item.end()
-    if len(names) != points or position < len(body):
+    names = _quoted_texts(body)
+    if names is None or len(names) != points:
         raise _damaged("kpt_names", text, f"{points} names by class id, {{0: ['nose', …]}}")
     return tuple(names)
+
+
+def _quoted_texts(body: str) -> list[str] | None:
+    """The texts between the brackets of a list, 'a', 'b'; None if anything else is there."""
+    texts, position = [], 0
+    while position < len(body):
+        item = _QUOTED_TEXT.match(body, position)
+        if item is None:
+            return None
+        texts.append(_unquoted(item[1]))
+        position = item.end()
+    return texts
 
 
 def _unquoted(quoted: str) -> str:
