@@ -163,7 +163,8 @@ class Model:
         read ahead, never more. With `from_pretrained(batch_size=N)` up to N inputs that are already
         waiting go through the graph at once; without it each goes at once and alone, which gives
         the earliest result. Closing the iterator, or leaving its loop, stops all, and closes `inputs`
-        if it is a generator.
+        if it is a generator. Where `inputs` wait for something then, as a queue or a camera does, that
+        takes up to 5 seconds, after which they are closed when they wake.
 
         Raises:
             InvalidArgument: at once, for an option that doesn't exist or a wrong value.

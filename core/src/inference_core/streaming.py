@@ -18,7 +18,8 @@ from typing import Any
 
 Stage = Callable[[Any], Any]
 
-# Seconds to wait at the end of the program for a thread, which may read a camera that is gone.
+# Seconds to wait for a source that gives nothing, as a queue or a camera that is gone; at the end of
+# the program, for any thread.
 _PATIENCE = 5.0
 
 
@@ -29,7 +30,9 @@ def pipelined(
 
     Not more than `(number of stages + 2) * batch - 1` inputs are read ahead of those handed out.
     Closing the iterator, or leaving its loop, stops reading, waits for the stages to finish what they
-    are at, and closes the iterator of `inputs` if that can be closed.
+    are at, and closes the iterator of `inputs` if that can be closed. Nothing can wake a thread that
+    waits in `inputs` itself: after 5 seconds it is left to itself. When that wakes, it drops what it
+    has read and closes the iterator; until then `inputs` are not to be read or closed elsewhere.
 
     Args:
         inputs: read by a thread of its own, not before the first result is asked for.
@@ -67,12 +70,15 @@ class _Pipeline:
         self._busy = [False] * (len(stages) + 1)
         self._changed = threading.Condition()
         self._stopped = False
+        self._at_source = False  # whether the reader is in code of `inputs` that may wait for ever
+        self._left = False  # whether the reader was left there
         self._closing_error: BaseException | None = None
-        self._threads = [threading.Thread(target=self._read, name="inference-stream-read")]
-        for index in range(len(stages)):
-            name = f"inference-stream-{index}"
-            self._threads.append(threading.Thread(target=self._run, args=(index,), name=name))
-        for thread in self._threads:
+        self._reader = threading.Thread(target=self._read, name="inference-stream-read")
+        self._workers = [
+            threading.Thread(target=self._run, args=(index,), name=f"inference-stream-{index}")
+            for index in range(len(stages))
+        ]
+        for thread in (self._reader, *self._workers):
             thread.daemon = True  # else a stream left open would keep the program from ending
             thread.start()
         _open.add(self)
@@ -93,11 +99,15 @@ class _Pipeline:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        for thread in self._threads:
-            if thread is not threading.current_thread():  # which may be collecting garbage
-                thread.join(patience)
+        for thread in self._workers:
+            _join(thread, patience)
+        _join(self._reader, _PATIENCE)
+        if not self._at_source:  # but closing it, which ends
+            _join(self._reader, patience)
         _open.discard(self)
-        error, self._closing_error = self._closing_error, None
+        with self._changed:
+            self._left = self._reader.is_alive()
+            error, self._closing_error = self._closing_error, None
         if error is not None:
             raise error
 
@@ -120,12 +130,15 @@ class _Pipeline:
             return not self._stopped
 
     def _input(self) -> _Work:
+        self._at_source = True
         try:
             value = next(self._inputs)
         except StopIteration:
             return _Work()
         except BaseException as error:  # noqa: BLE001 - it is raised again in its place
             return _Work(error=error)
+        finally:
+            self._at_source = False
         return _Work((value,), [value])
 
     def _close_inputs(self) -> None:
@@ -133,8 +146,11 @@ class _Pipeline:
         try:
             if hasattr(self._inputs, "close"):
                 self._inputs.close()
-        except BaseException as error:  # noqa: BLE001 - it is raised again in its place
-            self._closing_error = error
+        except BaseException as error:
+            with self._changed:
+                if self._left:
+                    raise  # nobody else would tell of it
+                self._closing_error = error  # raised again by `close`
 
     def _run(self, index: int) -> None:
         done: list[_Work] = []
@@ -203,6 +219,11 @@ class _Pipeline:
             if single.error is not None:
                 return alone
         return [advanced]  # no single one: it fails as a batch
+
+
+def _join(thread: threading.Thread, patience: float | None) -> None:
+    if thread is not threading.current_thread():  # which may be collecting garbage
+        thread.join(patience)
 
 
 def _called(stage: Stage, work: _Work) -> _Work:
