@@ -223,6 +223,59 @@ def test_options_choose_among_the_detections():
             found(**wrong)
 
 
+def test_a_name_stands_for_all_classes_that_have_it():
+    processor = made("rf-detr", labels=("a", "b", "a"))
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    scores = np.full((9, 3), 0.01)
+    scores[0, 0], scores[1, 1], scores[2, 2] = 0.9, 0.5, 0.3
+    raw = raw_of("rf-detr", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), scores)
+    for options, ids in [
+        ({"classes": "a"}, [0, 2]),
+        ({"classes": 2}, [2]),
+        ({"confidence": {"a": 0.4}}, [0, 1]),
+        ({"confidence": {"a": 0.95}}, [1]),
+        ({"confidence": {0: 0.95}}, [1, 2]),
+    ]:
+        built = build_options(DetrOptions, options, "predict")
+        assert processor.postprocess(raw, context, built)[0].class_id.tolist() == ids
+
+
+@pytest.mark.parametrize("labels", [LABELS, ()])
+def test_a_confidence_may_be_given_by_class_id(labels):
+    processor = made("deployed", labels=labels)
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    scores = np.full((9, 3), 0.01)
+    scores[0, 0], scores[1, 1] = 0.9, 0.5
+    raw = raw_of("deployed", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), scores)
+    options = build_options(DetrOptions, {"confidence": {0: 0.95, 2: 0.5}}, "predict")
+    (found,) = processor.postprocess(raw, context, options)
+    assert found.class_id.tolist() == [1]
+
+
+def test_classes_of_a_model_without_labels_do_not_depend_on_the_picture():
+    processor = made("deployed", labels=())
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    scores = np.full((9, 3), 0.01)
+    scores[0, 1] = 0.9
+    raw = raw_of("deployed", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), scores)
+    for classes, ids in [(1, [1]), (7, [])]:
+        (found,) = processor.postprocess(raw, context, DetrOptions(classes=classes))
+        assert found.class_id.tolist() == ids
+
+
+@pytest.mark.parametrize("form", ["joint", "rf-detr", "transformers", "deployed"])
+def test_other_outputs_of_the_graph_do_not_matter(form):
+    processor = made(form)
+    _, context = processor.preprocess([picture(50, 40)] * 2, OPTIONS)
+    scores = np.full((9, 3), 0.01)
+    scores[0, 1] = 0.9
+    raw = raw_of(form, np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), scores)
+    raw = {name: np.concatenate([each, each]) for name, each in raw.items()}
+    raw |= {"loss": np.float32(0.5), "anchors": np.zeros((1, 7), np.float32)}
+    found = processor.postprocess(raw, context, OPTIONS)
+    assert [each.labels for each in found] == [("b",), ("b",)]
+
+
 def test_a_pixel_mask_is_filled_with_ones():
     processor = made("transformers", extra_inputs=[spec("pixel_mask", (1, None, None), "int64")])
     feeds, _ = processor.preprocess([picture(50, 40)], OPTIONS)
@@ -304,3 +357,29 @@ def test_the_settings_say_which_output_holds_the_boxes_where_nothing_else_does()
         outputs = {"x": raw["labels"], "y": raw["dets"]}
         (found,) = processor.postprocess(outputs, context, DetrOptions(confidence=0.9))
         np.testing.assert_allclose(found.xyxy, [[10, 8, 30, 28]], atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["joint", "rf-detr", "transformers", "deployed"])
+def test_pictures_are_shrunk_as_each_family_was_trained(form):
+    """White rows so far apart that plain bilinear sampling passes over all of them."""
+    stripes = picture(96 * 8, 64 * 8)
+    stripes[::8] = 255
+    given_settings = {"mean": [0, 0, 0], "std": [1, 1, 1]}
+    activation = {"activation": "sigmoid"} if form == "transformers" else {}
+    processor = made(form, settings_given=given_settings | activation)
+    feeds, _ = processor.preprocess([stripes], OPTIONS)
+    expected = 0 if form == "joint" else 1 / 8
+    np.testing.assert_allclose(feeds["images"], expected, atol=0.003)
+    stated = made(form, settings_given=given_settings | activation | {"interpolation": "nearest"})
+    np.testing.assert_allclose(stated.preprocess([stripes], OPTIONS)[0]["images"], 1, atol=1e-6)
+
+
+def test_an_rf_detr_of_coco_names_what_it_finds():
+    names = DetrProcessor.recognise({"outputs": outputs_of("rf-detr", columns=91)}).labels
+    scores = np.full((9, 91), 0.01)
+    scores[0, 18] = 0.9
+    boxes = np.tile([0.1, 0.1, 0.5, 0.5], (9, 1))
+    processor = made("rf-detr", columns=91, labels=names)
+    _, context = processor.preprocess([picture(96, 64)], OPTIONS)
+    (result,) = processor.postprocess(raw_of("rf-detr", boxes, scores), context, OPTIONS)
+    assert (result.labels, result.class_id.tolist()) == (("dog",), [16])

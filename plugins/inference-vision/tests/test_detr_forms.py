@@ -94,6 +94,16 @@ def test_what_is_sure_is_recognised():
     assert (ultralytics.labels, ultralytics.settings) == (LABELS, {})
 
 
+@pytest.mark.parametrize("masks", [False, True])
+def test_an_rf_detr_with_the_columns_of_coco_has_its_names(masks):
+    outputs = outputs_of("rf-detr", columns=91, masks=masks)
+    names = DetrProcessor.recognise(facts(outputs)).labels
+    by_id = dict(zip(label_columns(91, len(names), "sigmoid", None), names, strict=True))
+    assert (by_id[1], by_id[18], by_id[44], by_id[90]) == ("person", "dog", "bottle", "toothbrush")
+    assert len(set(names)) == 80
+    assert DetrProcessor.recognise(facts(outputs_of("rf-detr", columns=90))).labels == ()
+
+
 @pytest.mark.parametrize(
     "given_facts",
     [

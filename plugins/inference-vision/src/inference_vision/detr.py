@@ -16,9 +16,11 @@ from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
 from inference_vision import ultralytics
+from inference_vision.coco_names import COCO_NAMES
 from inference_vision.detr_forms import (
     ACTIVATIONS,
     BACKGROUNDS,
+    COCO_COLUMNS,
     Form,
     chosen_form,
     default_activation,
@@ -47,9 +49,10 @@ class DetrOptions:
     """Per-call options of detection transformers.
 
     Attributes:
-        confidence: least score of a detection, 0 to 1; or one by label, 0.25 for the others.
+        confidence: least score of a detection, 0 to 1; or one by label or class id, 0.25 for
+            the others.
         max_detections: at most so many per picture, the most confident.
-        classes: only these, by label or class id; None for all.
+        classes: only these, by label (all classes of that name) or class id; None for all.
         mask_format: of models that segment: "bitmap", "rle" or "polygons".
         color_format: channel order of images given as arrays.
 
@@ -57,7 +60,7 @@ class DetrOptions:
         InvalidArgument: a value out of range.
     """
 
-    confidence: float | dict[str, float] = CONFIDENCE
+    confidence: float | dict[int | str, float] = CONFIDENCE
     max_detections: int = 300
     classes: tuple[int | str, ...] | int | str | None = None
     mask_format: Literal["bitmap", "rle", "polygons"] = "bitmap"
@@ -113,6 +116,9 @@ class DetrProcessor:
             [self._input],
             size=(800, 800) if self._activation == "softmax" else (640, 640),
             resize="stretch",
+            # Those of Ultralytics were trained with plain bilinear pictures, all others with
+            # antialiased ones (PIL's and torchvision's).
+            interpolation="linear" if form.kind == "joint" else "auto",
             mean=IMAGENET_MEAN if of_imagenet else (0.0, 0.0, 0.0),
             std=IMAGENET_STD if of_imagenet else (1.0, 1.0, 1.0),
         )
@@ -134,7 +140,9 @@ class DetrProcessor:
         if {"task", "names"} <= set(metadata):
             return _of_ultralytics(facts, metadata, form)
         if form.kind == "pair" and {"dets", "labels"} <= names:
-            return Recognition(SEGMENTATION if form.masks else DETECTION)
+            # As many columns as COCO has ids is what RF-DETR's own weights have; see `label_columns`.
+            labels = COCO_NAMES if form.columns == COCO_COLUMNS else ()
+            return Recognition(SEGMENTATION if form.masks else DETECTION, labels)
         inputs = {spec.name for spec in facts.get("inputs", ())}
         if form.kind == "postprocessed" and "orig_target_sizes" in inputs:
             return Recognition(DETECTION)
@@ -182,8 +190,11 @@ class DetrProcessor:
                 f"the outputs have the shapes {boxes.shape} and {scores.shape}, which aren't boxes "
                 f"and scores of {len(context)} pictures"
             )
+        form = self._form
+        # A graph may give more, even numbers without a batch axis.
+        used = {name for name in (form.boxes, form.scores, form.classes, form.masks) if name}
         return [
-            self._detections({name: each[i] for name, each in outputs.items()}, placement, options)
+            self._detections({name: outputs[name][i] for name in used}, placement, options)
             for i, placement in enumerate(context)
         ]
 
@@ -221,7 +232,7 @@ class DetrProcessor:
     def _candidates(self, raw: Mapping[str, NDArray[Any]], options: DetrOptions) -> Any:
         import numpy as np
 
-        from inference_vision.class_selection import thresholds
+        from inference_vision.class_selection import UNLABELLED, thresholds
         from inference_vision.detr_decode import postprocessed, scored
 
         def least(count: int) -> NDArray[np.float32]:
@@ -230,7 +241,7 @@ class DetrProcessor:
         values = raw[self._form.scores]
         if self._form.classes is not None:
             ids = raw[self._form.classes]
-            count = len(self._labels) or int(ids.max(initial=0)) + 1
+            count = len(self._labels) or UNLABELLED
             return postprocessed(values, ids, least(count), self._form.scores)
         if self._form.kind == "joint":
             values = values[:, 4:]

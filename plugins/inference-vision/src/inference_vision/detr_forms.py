@@ -24,9 +24,10 @@ BOX_NAMES = ("dets", "pred_boxes", "boxes")
 SCORE_NAMES = ("labels", "logits", "pred_logits", "scores")
 MASK_NAMES = ("masks", "pred_masks")
 
+COCO_COLUMNS = 91
 COCO_UNUSED = frozenset({0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 """Of the ids 0 to 90 those that none of COCO's 80 categories has (COCO 2017, instances)."""
-COCO_IDS = tuple(each for each in range(91) if each not in COCO_UNUSED)
+COCO_IDS = tuple(each for each in range(COCO_COLUMNS) if each not in COCO_UNUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def default_activation(form: Form, labels: int) -> Activation | None:
         return "sigmoid"
     if not labels or form.columns is None:
         return None
-    if form.columns == labels or (labels, form.columns) == (80, 91):
+    if form.columns == labels or (labels, form.columns) == (80, COCO_COLUMNS):
         return "sigmoid"
     if form.columns == labels + 1 or (labels, form.columns) == (80, 92):
         return "softmax"
