@@ -125,6 +125,14 @@ def test_coco_gets_boxes_categories_and_areas():
     assert row["category_id"] == 0
 
 
+@pytest.mark.parametrize("mask_format", ["bitmap", "rle", "polygons"])
+def test_coco_gets_an_empty_mask_as_run_lengths(mask_format):
+    empty = detections(np.zeros((1, 4, 5), bool)).with_masks(mask_format)
+    (row,) = empty.to_coco(7)
+    assert row["segmentation"] == {"size": [4, 5], "counts": [20]}
+    assert row["area"] == 0
+
+
 def test_coco_gets_keypoints_and_oriented_boxes():
     points = np.array([[[1.5, 2, 0.9], [3, 3, 0.2], [9, 9, 0]]], np.float32)
     corners = np.array([[[2, 0], [4, 2], [2, 4], [0, 2]]], np.float32)

@@ -50,7 +50,8 @@ def _annotation(found: Detection, image_id: int, first_category: int) -> dict[st
 def _segmentation(mask: Bitmap | RunLengths | Polygons) -> tuple[Any, float]:
     if isinstance(mask, Polygons):
         areas = [_signed_area(outline) for outline in mask.outlines]
-        if all(area > 0 for area in areas):
+        # Holes can't be said in polygons, and without one a segmentation has no form that is read.
+        if areas and all(area > 0 for area in areas):
             return [plain(outline.ravel()) for outline in mask.outlines], sum(areas)
         mask = mask.to_bitmap()
     runs = mask if isinstance(mask, RunLengths) else RunLengths.of(mask)
