@@ -108,6 +108,23 @@ def test_overlaps_are_suppressed_and_options_honoured():
     assert found(made(labels=()), outputs).labels == ("0", "1")
 
 
+def test_classes_of_a_model_without_labels_do_not_depend_on_the_picture():
+    outputs = {
+        "num_predictions": np.array([[2]]),
+        "pred_boxes": np.tile(np.array([10, 10, 50, 50], np.float32), (1, 9, 1)),
+        "pred_scores": np.full((1, 9), 0.9, np.float32),
+        "pred_classes": np.array([[0, 2, 0, 0, 0, 0, 0, 0, 0]]),
+    }
+    processor = made(SUPPRESSED, labels=())
+    for options, labels in [
+        ({"classes": 2}, ("2",)),
+        ({"classes": 7}, ()),
+        ({"confidence": {0: 0.95}}, ("2",)),
+        ({"confidence": {7: 0.95}}, ("0", "2")),
+    ]:
+        assert found(processor, outputs, options=YoloOptions(**options)).labels == labels
+
+
 def test_outputs_that_are_not_clearly_boxes_and_scores_are_refused():
     four = ("a", "b", "c", "d")
     twins = (spec("x", (1, 30, 4)), spec("y", (1, 30, 4)))

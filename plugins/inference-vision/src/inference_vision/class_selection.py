@@ -13,7 +13,10 @@ UNREACHABLE = 2.0
 """The threshold of a class that isn't wanted: no score is above 1."""
 
 Classes = tuple[int | str, ...] | int | str | None
-Confidence = float | Mapping[str, float]
+Confidence = float | Mapping[int | str, float]
+
+UNLABELLED = 65536
+"""How many class ids there may be where neither labels nor the shape of an output say."""
 
 
 def thresholds(
@@ -28,7 +31,7 @@ def thresholds(
     Args:
         labels: of the model, () if it has none.
         count: how many classes there are.
-        confidence: one number, or one by label; `default` for the labels it leaves out.
+        confidence: one number, or one by label or class id; `default` for those it leaves out.
         default: see there.
         classes: labels or class ids; None for all.
 
@@ -37,31 +40,32 @@ def thresholds(
     """
     if isinstance(confidence, Mapping):
         least = np.full(count, default, np.float32)
-        for label, value in confidence.items():
-            least[class_id(labels, count, label, "confidence")] = value
+        for named, value in confidence.items():
+            least[class_ids(labels, count, named, "confidence")] = value
     else:
         least = np.full(count, confidence, np.float32)
     if classes is not None:
         given = classes if isinstance(classes, tuple) else (classes,)
-        wanted = [class_id(labels, count, each, "classes") for each in given]
         unwanted = np.ones(count, bool)
-        unwanted[wanted] = False
+        for each in given:
+            unwanted[class_ids(labels, count, each, "classes")] = False
         least[unwanted] = UNREACHABLE
     return least
 
 
-def class_id(labels: tuple[str, ...], count: int, value: int | str, option: str) -> int:
-    """The class id that a label, or an id, stands for.
+def class_ids(labels: tuple[str, ...], count: int, value: int | str, option: str) -> list[int]:
+    """The class ids that a label, or an id, stands for: several classes may share a name.
 
     Raises:
         InvalidArgument: there is none; the message names `option` and what there is.
     """
     if isinstance(value, int):
         if 0 <= value < count:
-            return value
+            return [value]
         raise InvalidArgument(f"{option}: there is no class id {value}{_known(labels)}")
-    if value in labels:
-        return labels.index(value)
+    named = [index for index, label in enumerate(labels) if label == value]
+    if named:
+        return named
     hint = did_you_mean(value, labels) or _known(labels)
     raise InvalidArgument(f"{option}: the model has no label {value!r}{hint}")
 

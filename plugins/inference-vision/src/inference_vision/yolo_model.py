@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from inference_vision.letterbox import Placement
     from inference_vision.yolo_decode import Candidates
 
-UNLABELLED = 65536
-"""How many class ids there may be where neither labels nor the shape of the output say."""
-
 
 class _Known(NamedTuple):
     """What the last call found out, for the next one: most have the same shape and options."""
@@ -215,6 +212,8 @@ class YoloModel:
         if self._labels:
             return len(self._labels)
         if self._layout == "end-to-end":
+            from inference_vision.class_selection import UNLABELLED
+
             return UNLABELLED
         fixed = 4 if self._layout == "boxes-scores" else 5
         return shape[1 if self._layout == "boxes-scores" else 2] - fixed - self._extras

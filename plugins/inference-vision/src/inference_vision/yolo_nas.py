@@ -135,7 +135,7 @@ class YoloNasProcessor:
         """What reaches its class's confidence."""
         import numpy as np
 
-        from inference_vision.class_selection import thresholds
+        from inference_vision.class_selection import UNLABELLED, thresholds
         from inference_vision.finite import check_finite
         from inference_vision.yolo_decode import Candidates
 
@@ -154,7 +154,7 @@ class YoloNasProcessor:
             end = int(outputs[self._form.valid].reshape(-1)[index])
             boxes, best = boxes[:end], scores[:end]
             all_ids = outputs[self._form.classes][index][:end].astype(np.int64)
-            count = len(self._labels) or int(all_ids.max(initial=0)) + 1
+            count = len(self._labels) or UNLABELLED
         check_finite(best, self._form.scores, "scores")
         least = thresholds(self._labels, count, options.confidence, CONFIDENCE, options.classes)
         rows = np.flatnonzero(best >= least.min(initial=np.inf))

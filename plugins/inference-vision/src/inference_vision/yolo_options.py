@@ -18,11 +18,12 @@ class YoloOptions:
     """Per-call options of detection.
 
     Attributes:
-        confidence: least score of a detection, 0 to 1; or one by label, 0.25 for the others.
+        confidence: least score of a detection, 0 to 1; or one by label or class id, 0.25 for
+            the others.
         iou: of two boxes that overlap by more than this (intersection over union, 0 to 1), the less
             confident one goes. Without effect on end-to-end models, which have done it already.
         max_detections: at most so many per picture, the most confident.
-        classes: only these, by label or class id; None for all.
+        classes: only these, by label (all classes of that name) or class id; None for all.
         class_agnostic: whether boxes of different classes suppress each other.
         color_format: channel order of images given as arrays.
 
@@ -30,7 +31,7 @@ class YoloOptions:
         InvalidArgument: a value out of range.
     """
 
-    confidence: float | dict[str, float] = CONFIDENCE
+    confidence: float | dict[int | str, float] = CONFIDENCE
     iou: float = 0.45
     max_detections: int = 300
     classes: tuple[int | str, ...] | int | str | None = None
