@@ -34,8 +34,9 @@ def judge(artifact: Artifact, environment: Environment, request: Request) -> Ver
     reasons = list(_model_reasons(artifact, request))
     if isinstance(torch, Reason):
         reasons.insert(0, torch)
-        if request.device and (problem := environment.device_problem(request.device)):
-            reasons.append(problem)
+        if request.device:
+            problem = _unknown_device(request.device) or environment.device_problem(request.device)
+            reasons += [problem] if problem else []
         return Verdict("broken" if torch.code == "broken-install" else "reject", tuple(reasons))
     devices = torch.devices(environment)
     device = _full_name(request.device) if request.device else devices[0]
@@ -139,6 +140,14 @@ def _version_reasons(artifact: Artifact, torch: InstalledTorch) -> Iterator[Reas
         )
 
 
+def _unknown_device(device: str) -> Reason | None:
+    kind = device.partition(":")[0]
+    if kind in ("cpu", "cuda", "mps") and not re.fullmatch(r"(cpu|mps):[1-9]\d*", device):
+        return None
+    message = f"torch runs on cpu, cuda and mps here, not {device}"
+    return Reason("device", message, 'device="cpu"')
+
+
 def _device_reasons(
     artifact: Artifact,
     torch: InstalledTorch,
@@ -146,12 +155,10 @@ def _device_reasons(
     device: str,
     devices: tuple[str, ...],
 ) -> Iterator[Reason]:
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda", "mps") or re.fullmatch(r"(cpu|mps):[1-9]\d*", device):
-        yield Reason(
-            "device", f"torch runs on cpu, cuda and mps here, not {device}", 'device="cpu"'
-        )
+    if unknown := _unknown_device(device):
+        yield unknown
         return
+    kind = device.partition(":")[0]
     # A ROCm build calls its GPUs cuda too, and nothing short of torch itself can list them.
     if kind == "cuda" and not torch.hip and device not in devices:
         if problem := environment.device_problem(device):
