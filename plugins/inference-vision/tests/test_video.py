@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from itertools import islice
+
 import cv2
 import numpy as np
 import pytest
@@ -119,6 +122,51 @@ def test_frames_of_a_camera_have_the_time_since_the_first(tmp_path, monkeypatch)
     assert frames[0].timestamp == 0.0
     assert frames[0].timestamp < frames[1].timestamp < frames[2].timestamp
     assert error == "camera 0 gives no more frames (after 3)"
+
+
+class StuckCapture:
+    """OpenCV's capture of a file, which stands still in its second frame as a camera may."""
+
+    def __init__(self, real):
+        self._real, self._frames = real, 0
+        self.stuck, self.go = threading.Event(), threading.Event()
+        self.reading, self.freed_while_reading = False, []
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+    def read(self):
+        self.reading = True
+        self._frames += 1
+        if self._frames == 2:
+            self.stuck.set()
+            assert self.go.wait(10)
+        frame = self._real.read()
+        self.reading = False
+        return frame
+
+    def release(self):
+        self.freed_while_reading.append(self.reading)
+        self._real.release()
+
+
+def test_a_camera_is_not_freed_while_a_thread_waits_for_its_frame_but_right_after(
+    tmp_path, monkeypatch
+):
+    stuck = StuckCapture(cv2.VideoCapture(str(written(tmp_path / "clip.avi", 5))))
+    monkeypatch.setattr(video.cv2, "VideoCapture", lambda index: stuck)
+    frames = []
+    with Video(0) as camera:
+        rows = iter(camera)
+        reader = threading.Thread(target=lambda: frames.extend(islice(rows, 2)))
+        reader.start()
+        assert stuck.stuck.wait(10)
+    assert stuck.freed_while_reading == []
+    stuck.go.set()
+    reader.join(10)
+    assert len(frames) == 2
+    assert stuck.freed_while_reading == [False]
+    assert not stuck.isOpened()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".mov"])

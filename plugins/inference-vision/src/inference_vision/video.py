@@ -6,6 +6,7 @@ OpenCV decodes. What ends too early says so after its last frame, so that what c
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Video:
     def __init__(self, source: str | os.PathLike[str] | int) -> None:
         self._path = None if isinstance(source, int) else _checked(Path(source))
         self.name = f"camera {source}" if self._path is None else str(self._path)
+        self._reading = threading.Lock()  # OpenCV must not free what another thread reads
+        self._closed = False
         # Absolute, or OpenCV would take "rtsp:x" for an address.
         self._capture = cv2.VideoCapture(
             source if isinstance(source, int) else str(Path(source).absolute())
@@ -68,7 +71,10 @@ class Video:
     def __iter__(self) -> Iterator[Frame]:
         begun, index = None, 0
         while True:
-            there, pixels = self._capture.read()
+            with self._reading:
+                there, pixels = self._capture.read()
+            if self._closed:
+                self.close()
             if not there:
                 break
             if self._path:
@@ -91,8 +97,16 @@ class Video:
         self._check_end(index)
 
     def close(self) -> None:
-        """Free the file or the camera. Calling it again does nothing."""
-        self._capture.release()
+        """Free the file or the camera. Calling it again does nothing.
+
+        While another thread waits for a frame, that thread frees it when the frame comes.
+        """
+        self._closed = True
+        if self._reading.acquire(blocking=False):
+            try:
+                self._capture.release()
+            finally:
+                self._reading.release()
 
     def __enter__(self) -> Video:
         return self
