@@ -47,6 +47,9 @@ PROTOTYPES = (1, 32, 160, 160)
         ([(1, 300, 38), PROTOTYPES], [("yolo-segmentation", None)]),
         ([(1, 300, 4), (1, 300, 80)], [("detr", 80), ("detr", 79)]),
         ([(1, 1000)], [("classification", 1000)]),
+        ([(None, 7)], [("yolo", None), ("yolo-nas", None)]),
+        ([(20, 7)], [("yolo", None), ("yolo-nas", None)]),
+        ([(1, 7)], [("classification", 7)]),
         ([(1, 21, 512, 512)], [("semantic-segmentation", 21)]),
         # One row per cell and scores in columns, several boxes, a depth map, anything else.
         ([(1, 8400, 84)], []),
@@ -125,6 +128,24 @@ def test_the_command_line_says_what_to_write(tmp_path, capsys):
     assert '"processor": {"name": "yolo", "settings": {"layout": "boxes-scores"}}' in shown
 
 
+def test_names_in_the_metadata_are_the_labels_to_write(tmp_path, picture):
+    """YOLOv5 never wrote this layout, so that nothing recognises it by names and stride alone."""
+    bare(tmp_path / "best.onnx", np.zeros((1, 7, 126)))
+    model = onnx.load(tmp_path / "best.onnx")
+    for names, words in [
+        (["cat", "dog", "é"], '"labels": ["cat", "dog", "é"] (the 3 names of the metadata)'),
+        (["a", "b"], '"name": "yolo-oriented"'),
+    ]:
+        helper.set_model_props(model, {"names": str(names), "stride": "32"})
+        onnx.save(model, tmp_path / "best.onnx")
+        with (
+            AutoModel.from_pretrained(tmp_path / "best.onnx", **ONNX) as loaded,
+            pytest.raises(InvalidInput) as caught,
+        ):
+            loaded(picture)
+        assert words in str(caught.value)
+
+
 def test_each_family_that_is_named_takes_such_a_graph(tmp_path, picture):
     """What is offered for a shape is accepted by the processor that is named for it."""
     outputs = [
@@ -136,6 +157,7 @@ def test_each_family_that_is_named_takes_such_a_graph(tmp_path, picture):
         [np.zeros((1, 40, 57))],
         [np.zeros((1, 40, 4)), np.zeros((1, 40, 6))],
         [np.full((1, 5), 0.2)],
+        [np.zeros((3, 7))],
         [np.zeros((1, 4, 16, 24))],
     ]
     for number, arrays in enumerate(outputs):

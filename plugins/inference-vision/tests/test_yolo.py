@@ -134,6 +134,91 @@ def test_only_the_wanted_classes_and_so_many_are_returned(layout):
     assert detect(layout, boxes, given_scores, [0, 1, 2], max_detections=1).labels == ("c",)
 
 
+@settings(max_examples=60, deadline=None)
+@given(scene=scenes(), form=st.sampled_from(["flat", "counted"]), labelled=st.booleans())
+def test_lists_of_suppressed_boxes_are_split_by_picture(scene, form, labelled):
+    """The scene is the second picture of three, among another's boxes and those that fill up."""
+    placement, boxes, scores, classes = scene
+    count = len(boxes)
+    if form == "flat":
+        rows = np.column_stack([np.ones(count), boxes, classes, scores])
+        others = np.array([[0, 0, 0, 320, 320, 2, 0.99], [3, 0, 0, 320, 320, 1, 0.99]])
+        rows = np.insert(rows, count // 2, others, axis=0).astype(np.float32)
+        outputs, specs = {"output": rows}, (TensorSpec("output", "float32", (None, 7)),)
+    else:
+        outputs, specs = counted_outputs(3, 20)
+        outputs["num_dets"][:, 0] = 0, count, 0
+        outputs["det_boxes"][1, :count] = boxes
+        outputs["det_scores"][1, :count] = scores
+        outputs["det_classes"][1, :count] = classes
+    processor = processor_of_outputs(specs, LABELS if labelled else ())
+    results = processor.postprocess(outputs, (placement,) * 3, YoloOptions(confidence=0.01))
+    assert [len(result) for result in results] == [int(form == "flat"), count, 0]
+    order = np.argsort(-scores, kind="stable")
+    scale = np.tile(np.divide(placement.source, placement.inner), 2)
+    expected = (boxes[order] - np.tile(placement.offset, 2)) * scale
+    np.testing.assert_allclose(results[1].xyxy, expected, atol=0.02)
+    np.testing.assert_array_equal(results[1].confidence, scores[order])
+    names = LABELS if labelled else ("0", "1", "2")
+    assert results[1].labels == tuple(names[i] for i in classes[order])
+
+
+def counted_outputs(batch, rows):
+    """Outputs of TensorRT's suppression; what isn't counted is garbage there."""
+    outputs = {
+        "num_dets": np.zeros((batch, 1), np.int32),
+        "det_boxes": np.full((batch, rows, 4), np.nan, np.float32),
+        "det_scores": np.full((batch, rows), 0.99, np.float32),
+        "det_classes": np.full((batch, rows), -1, np.int32),
+    }
+    specs = [TensorSpec(name, str(each.dtype), each.shape) for name, each in outputs.items()]
+    return outputs, tuple(specs)
+
+
+def processor_of_outputs(specs, labels=LABELS, **given_settings):
+    graph = Graph((TensorSpec("images", "float32", (None, 3, 320, 320)),), specs)
+    spec = ProcessorSpec("yolo", given_settings)
+    package = ModelPackage("m", Path("m"), (), labels=labels, processor=spec)
+    return YoloProcessor(package, {"model": graph})
+
+
+def test_damaged_lists_of_boxes_are_errors():
+    processor = processor_of_outputs((TensorSpec("output", "float32", (None, 7)),))
+    good = np.array([[0, 0, 0, 9, 9, 1, 0.9]], np.float32)
+    for column, value, words in [
+        (0, -1, "picture -1"), (0, 0.5, "picture 0.5"), (0, np.nan, "picture nan"),
+        (1, np.inf, "boxes"), (5, 3, "class id 3"), (6, np.nan, "scores"),
+    ]:  # fmt: skip
+        damaged = good.copy()
+        damaged[0, column] = value
+        with pytest.raises(InvalidModel, match=words):
+            processor.postprocess({"output": damaged}, (SQUARE,), YoloOptions())
+    with pytest.raises(InvalidModel, match=r"\(boxes, 7\)"):
+        processor.postprocess({"output": good[:, :6]}, (SQUARE,), YoloOptions())
+    assert len(processor.postprocess({"output": good[:0]}, (SQUARE,), YoloOptions())[0]) == 0
+    outputs, specs = counted_outputs(1, 4)
+    outputs["num_dets"][0] = 5
+    with pytest.raises(InvalidModel, match="counts 5 boxes of the 4"):
+        processor_of_outputs(specs).postprocess(outputs, (SQUARE,), YoloOptions())
+    outputs["det_scores"] = outputs["det_scores"][:, :3]
+    with pytest.raises(InvalidModel, match=r"det_scores \(1, 3\)"):
+        processor_of_outputs(specs).postprocess(outputs, (SQUARE,), YoloOptions())
+    for layout, given_specs in [("flat", specs), ("counted", specs[:3])]:
+        with pytest.raises(InvalidModel, match=f"layout {layout}"):
+            processor_of_outputs(given_specs, layout=layout)
+
+
+def test_only_suppression_for_tensorrt_is_recognised_by_the_names_of_its_outputs():
+    specs = counted_outputs(1, 4)[1]
+    found = YoloProcessor.recognise({"outputs": specs})
+    assert (found.task, found.labels, found.settings) == (
+        "object-detection",
+        (),
+        {"layout": "counted"},
+    )
+    assert YoloProcessor.recognise({"outputs": (TensorSpec("o", "float32", (None, 7)),)}) is None
+
+
 def one_box(layout):
     boxes = np.array([[10, 10, 60, 60]])
     return raw_output(layout, boxes, np.array([0.9]), np.array([1]))

@@ -90,6 +90,19 @@ def test_boxes_come_back_to_the_picture(count, seed, size, suppressed):
     assert result.labels == tuple(LABELS[i] for i in result.class_id)
 
 
+def test_flat_boxes_go_to_their_pictures():
+    processor = made((spec("flat", (None, 7)),))
+    rows = [[1, 9, 9, 30, 30, 0.4, 2], [0, 5, 5, 20, 20, 0.8, 1], [1, 40, 40, 60, 60, 0.9, 0]]
+    _, context = processor.preprocess([np.zeros((SIDE, SIDE, 3), np.uint8)] * 3, OPTIONS)
+    outputs = {"flat": np.array(rows, np.float32)}
+    results = processor.postprocess(outputs, context, OPTIONS)
+    assert [each.labels for each in results] == [("b",), ("a", "c"), ()]
+    np.testing.assert_allclose(results[1].xyxy, [[40, 40, 60, 60], [9, 9, 30, 30]], atol=1e-4)
+    outputs["flat"][0, 6] = np.nan
+    with pytest.raises(InvalidModel, match="NaN"):
+        processor.postprocess(outputs, context, OPTIONS)
+
+
 def test_overlaps_are_suppressed_and_options_honoured():
     processor = made()
     boxes, scores = np.zeros((1, 30, 4), np.float32), np.zeros((1, 30, 3), np.float32)

@@ -15,12 +15,16 @@ from typing import Any
 
 from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import Graph
+from inference_core.session import TensorSpec
+
+from inference_vision import ultralytics
 
 Shape = tuple[int | None, ...]
 
 _STRIDES = (8, 16, 32)
 _MOST_QUERIES = 1000  # a graph that suppresses overlaps itself gives a few hundred boxes
 _COCO_POINTS = 17 * 3
+_SHOWN = 10  # labels in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,15 @@ class Family:
     labels: int | None
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def line(self) -> str:
-        """The lines of a manifest that say so."""
+    def line(self, known: Sequence[str] = ()) -> str:
+        """The lines of a manifest that say so, with the labels as far as they are known."""
         named = {"name": self.processor} | ({"settings": self.settings} if self.settings else {})
         count = "one" if self.labels is None else f"{self.labels} names in all, one"
         example = f'"labels": ["first class", …] ({count} per class)'
+        if known:
+            first = json.dumps(list(known[:_SHOWN]), ensure_ascii=False)
+            rest = ", …]" if len(known) > _SHOWN else "]"
+            example = f'"labels": {first[:-1]}{rest} (the {len(known)} names of the metadata)'
         return f'"processor": {json.dumps(named)}, {example}'
 
 
@@ -52,14 +60,15 @@ def hint(package: ModelPackage, artifact: Artifact, graph: Graph) -> str | None:
 
     Args:
         package: its name, and its labels if it has some, which narrow the choice.
-        artifact: the file.
+        artifact: the file; the names in its metadata count as labels.
         graph: its inputs and outputs.
     """
-    found = families(graph, len(package.labels))
+    named = () if package.labels else _names(artifact)
+    found = families(graph, len(package.labels or named))
     if not found:
         return None
     shapes = ", ".join(map(str, graph.outputs))
-    choices = "; or ".join(f"{each.line()} for {each.title}" for each in found)
+    choices = "; or ".join(f"{each.line(named)} for {each.title}" for each in found)
     frame = json.dumps(
         {
             "schema_version": 1,
@@ -79,6 +88,15 @@ def hint(package: ModelPackage, artifact: Artifact, graph: Graph) -> str | None:
     )
 
 
+def _names(artifact: Artifact) -> tuple[str, ...]:
+    """What the metadata calls the classes, as Ultralytics and YOLOv5 write it; nothing without it."""
+    for facts in artifact.facts.values():
+        metadata = facts.get("metadata") or {}
+        if {"names", "stride"} <= set(metadata):
+            return ultralytics.labels_of(metadata)
+    return ()
+
+
 def families(graph: Graph, labels: int = 0) -> list[Family]:
     """What the graph may be, the likeliest first; nothing if it takes no pictures.
 
@@ -96,6 +114,11 @@ def families(graph: Graph, labels: int = 0) -> list[Family]:
     elif len(of_rank[3]) == 1 and not of_rank[2]:
         masks = of_rank[4][0][1] if len(of_rank[4]) == 1 else None
         found = _yolo(of_rank[3][0], _cells(picture), masks)
+    elif len(shapes) == 1 and of_rank[2] and _is_flat(of_rank[2][0], graph.inputs):
+        found = [
+            Family("yolo", "detection, as YOLOv7 with its suppression", None, {"layout": "flat"}),
+            Family("yolo-nas", "detection, as YOLO-NAS in its flat form", None),
+        ]
     elif len(shapes) == 1 and of_rank[2]:
         found = [Family("classification", "classification", of_rank[2][0][1])]
     elif len(shapes) == 1 and of_rank[4] and of_rank[4][0][1] != 1:
@@ -104,6 +127,13 @@ def families(graph: Graph, labels: int = 0) -> list[Family]:
         found = []
     fitting = [each for each in found if each.labels is None or each.labels > 0]
     return [each for each in fitting if each.labels in (labels, None)] if labels else fitting
+
+
+def _is_flat(shape: Shape, inputs: Sequence[TensorSpec]) -> bool:
+    """Whether it is a list of boxes of all pictures, (boxes, 7), and not scores of seven classes:
+    the first axis is open, or isn't the batch."""
+    batches = {spec.shape[0] for spec in inputs if spec.shape and len(spec.shape) == 4}
+    return shape[1] == 7 and (shape[0] is None or shape[0] not in batches)
 
 
 def _picture_size(shape: Shape | None) -> Shape | None:

@@ -13,7 +13,7 @@ from inference_core.errors import InvalidModel
 from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
-from inference_vision.layouts import LAYOUTS, choose_output, matching_layouts
+from inference_vision.layouts import LAYOUTS, Layout, choose_output, matching_layouts
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 from inference_vision.yolo_options import CONFIDENCE, YoloOptions
 from inference_vision.yolo_recognition import recognised
@@ -59,14 +59,7 @@ class YoloModel:
         graph = parts["model"]
         self._labels = package.labels
         self._extras = self._extras_of(package, settings, graph)
-        output, self._layout = choose_output(
-            graph.outputs,
-            len(package.labels),
-            settings.choice("layout", LAYOUTS),
-            self._extras,
-            self.NAME,
-        )
-        self._output = output.name
+        self._output, self._layout = self._chosen(settings, graph)
         self._known: _Known | None = None
 
         from inference_vision.picture_input import PictureInput
@@ -105,7 +98,7 @@ class YoloModel:
         """
         from inference_vision.yolo_decode import decode
 
-        raw = outputs[self._output]
+        raw = self._raw(outputs, len(context))
         known = self._known  # one look: other threads may replace it
         if known is None or known.options is not options or known.shape != raw.shape:
             self._check_shape(raw.shape)
@@ -157,6 +150,17 @@ class YoloModel:
             **details,
             **self._added(found, xyxy, placement, index, outputs, options),
         )
+
+    def _chosen(self, settings: Settings, graph: Graph) -> tuple[str, Layout]:
+        """Name of the output with the boxes, and its layout."""
+        layout = settings.choice("layout", LAYOUTS)
+        labels = len(self._labels)
+        output, found = choose_output(graph.outputs, labels, layout, self._extras, self.NAME)
+        return output.name, found
+
+    def _raw(self, outputs: Tensors, pictures: int) -> NDArray[Any]:
+        """The boxes of all pictures in the layout chosen, three axes."""
+        return outputs[self._output]
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         count = len(self._labels)

@@ -12,6 +12,7 @@ from inference_core.errors import InvalidModel
 from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
+from inference_vision import embedded_nms
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 from inference_vision.yolo_options import CONFIDENCE, YoloOptions
 
@@ -37,12 +38,16 @@ class Form(NamedTuple):
     valid: str | None = None
 
 
+SUPPRESSED = Form(BOXES, SCORES, CLASSES, COUNT)
+
+
 class YoloNasProcessor:
-    """YOLO-NAS, in the two forms of its exporter; boxes are x1, y1, x2, y2 in pixels of the input.
+    """YOLO-NAS, in the three forms of its exporter; boxes are x1, y1, x2, y2 in pixels of the input.
 
     - Without suppression: boxes (batch, N, 4) and scores (batch, N, classes), 0 to 1.
     - With it, in batches: `num_predictions` (batch, 1), `pred_boxes` (batch, N, 4), `pred_scores`
       (batch, N) and `pred_classes` (batch, N).
+    - With it, flat: one output (N, 7), see `inference_vision.embedded_nms`.
 
     Settings (all optional, in the manifest under "processor"), besides those of
     `picture_input.PictureInput`:
@@ -57,7 +62,9 @@ class YoloNasProcessor:
         settings = Settings(package, ("boxes", "stride", *PICTURE_SETTINGS))
         graph = parts["model"]
         self._labels = package.labels
-        self._form = _form(package, graph.outputs)
+        is_flat = embedded_nms.form_of(graph.outputs) == "flat"
+        self._flat = graph.outputs[0].name if is_flat else None
+        self._form = SUPPRESSED if is_flat else _form(package, graph.outputs)
 
         from inference_vision.picture_input import PictureInput
 
@@ -90,6 +97,8 @@ class YoloNasProcessor:
                 a label.
             InvalidArgument: an option names a class that the model doesn't have.
         """
+        if self._flat is not None:
+            outputs = _by_picture(outputs[self._flat], len(context), self._flat)
         boxes, scores = outputs[self._form.boxes], outputs[self._form.scores]
         rank = 3 if self._form.classes is None else 2
         fits = boxes.ndim == 3 and boxes.shape[2] == 4 and scores.ndim == rank
@@ -172,10 +181,19 @@ class YoloNasProcessor:
         )
 
 
+def _by_picture(raw: Any, pictures: int, output: str) -> Tensors:
+    """A flat output as the four of an export in batches."""
+    from inference_vision.finite import check_finite
+
+    rows, counts = embedded_nms.of_flat(raw, pictures, embedded_nms.YOLO_NAS_COLUMNS, output)
+    check_finite(rows, output, "boxes")
+    return {COUNT: counts, BOXES: rows[..., :4], SCORES: rows[..., 4], CLASSES: rows[..., 5]}
+
+
 def _form(package: ModelPackage, outputs: Sequence[TensorSpec]) -> Form:
     names = [spec.name for spec in outputs]
     if {COUNT, BOXES, SCORES, CLASSES} <= set(names):
-        return Form(BOXES, SCORES, CLASSES, COUNT)
+        return SUPPRESSED
     given = package.processor.settings.get("boxes") if package.processor else None
     if isinstance(given, int) and 0 <= given < len(names):
         given = names[given]
@@ -194,6 +212,7 @@ def _form(package: ModelPackage, outputs: Sequence[TensorSpec]) -> Form:
     raise InvalidModel(
         f"{package.name}: the outputs aren't clearly those of a YOLO-NAS with "
         f"{len(package.labels) or 'any number of'} labels: {shapes}. Wanted are boxes (batch, N, 4) "
-        f"and scores (batch, N, classes), or {COUNT}, {BOXES}, {SCORES} and {CLASSES}. Where both can "
-        'be the boxes, write into the processor\'s settings in model.json which one is: "boxes": 0'
+        f"and scores (batch, N, classes), or {COUNT}, {BOXES}, {SCORES} and {CLASSES}; or one output "
+        "(N, 7). Where both can be the boxes, write into the processor's settings in model.json which "
+        'one is: "boxes": 0'
     )
