@@ -258,7 +258,7 @@ BROKEN = [
              "    return KNOWN[artifact.path]"))),
     # load and predict
     Broken("the_sample_is_answered_as_expected", SESSION, '["x"] @ weight + bias',
-           '["x"] @ weight', "output 'y' is"),
+           '["x"] @ weight', "the sample's answer, 'y', is"),
     Broken("the_hooks_alone_answer_the_same", PLUGIN, "return session.run(inputs)",
            "return {'z': session.run(inputs)['y']}", "no 'y'"),
     Broken("the_session_declares_what_core_needs", SESSION, "thread_safe = True",
@@ -302,7 +302,7 @@ BROKEN = [
            "        import time\n        mine = self.last = object()\n"
            "        time.sleep(0.002)\n        if self.last is not mine:\n"
            "            raise RuntimeError('mixed up')\n" + RUN,
-           "4 threads at once get wrong answers: .*mixed up"),
+           "4 threads at once fail: .*mixed up"),
     # options
     Broken("a_load_option_of_a_wrong_type", OPTIONS, "activation: Activation | None = None",
            "activation: object = None", "the load option activation takes any object"),
@@ -401,7 +401,7 @@ def test_a_backend_for_hardware_that_is_not_here_skips_what_needs_it(variant):
     reason = "Reason('device', 'this machine has no kit accelerator')"
     variant.replace(PLUGIN, JUDGE, f"    return Verdict.reject({reason})\n{JUDGE}")
     run = variant.run("-rs")
-    assert "1 failed" in run.stdout  # it says `device` of a foreign format
+    assert run.returncode == 0, run.stdout
     assert "can't run its sample on this machine: this machine has no kit accelerator" in run.stdout
     assert int(re.search(r"(\d+) passed", run.stdout)[1]) >= 20
 
@@ -450,7 +450,7 @@ def test_a_hang_or_crash_is_a_failure_in_words(variant, file, old, new, message)
 )
 def test_a_mistake_of_the_test_class_is_told_once(variant, old, new, message):
     variant.replace_test(old, new)
-    run = variant.run("-rs", "-k", "answered or verdict")
+    run = variant.run("-rsfE", "-k", "answered or verdict")
     assert run.returncode == 1, run.stdout
     assert message in run.stdout
     assert len(re.findall(r"^(?:FAILED|ERROR) ", run.stdout, re.MULTILINE)) == 1, run.stdout
@@ -577,7 +577,7 @@ def test_a_task_backend_passes(task):
     [
         ("a_misspelt_option_of_a_call", "call_options = True, None, CallOptions",
          "kit = True, None, None", "is taken without an error"),
-        ("a_stream_can_be_read", "(word for word in words) if", "iter(()) if",
+        ("a_stream_can_be_read", "(word for word in words) if", "(word for word in ()) if",
          "stream=True gives nothing"),
         ("the_sample_is_answered", ".upper()", "", "the sample's answer is"),
         ("the_session_declares", '"echo", "cpu"', 'None, "cpu"', "session.task is None"),

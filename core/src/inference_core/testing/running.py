@@ -113,6 +113,7 @@ def rounds(plan: Plan) -> Iterator[Step]:
     try:
         reference: Callable[[], object] = weakref.ref(session)
     except TypeError:  # it has __slots__ without __weakref__
+        yield {"step": "letting go of a session", "kept": False}
         return
     session.close()
     del session

@@ -80,7 +80,7 @@ def run_steps(
         stderr.seek(0)
         noise = stderr.read().decode("utf-8", "replace").strip().splitlines()
     done, at = _read(step_file)
-    if code == 0:
+    if code == 0 and at is None:
         return Steps(done)
     return Steps(done, _ending(code, timeout, noise), at, raised=code == 1)
 
