@@ -98,11 +98,8 @@ class ClassificationProcessor:
         self, inputs: Sequence[Any], options: ClassificationOptions
     ) -> tuple[Tensors, list[tuple[int, int]]]:
         """The pictures as one tensor, and the (width, height) of each."""
-        from inference_vision.image import read_image
-
-        images = [read_image(value, options.color_format) for value in inputs]
-        tensor, _ = self._input(images)
-        return {self._input.name: tensor}, [image.size for image in images]
+        feeds, placements = self._input.feeds(inputs, options.color_format)
+        return feeds, [placement.source for placement in placements]
 
     def postprocess(
         self, outputs: Tensors, context: list[tuple[int, int]], options: ClassificationOptions

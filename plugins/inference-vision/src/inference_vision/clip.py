@@ -171,17 +171,15 @@ class ClipProcessor:
         self, inputs: Sequence[Any], options: ClipOptions, parts: Parts
     ) -> list[EncodedPicture]:
         from inference_vision.batches import run_rows
-        from inference_vision.image import read_image
         from inference_vision.vectors import as_vectors
 
         new = [value for value in inputs if not isinstance(value, EncodedPicture)]
         if not new:
             return list(inputs)
-        images = [read_image(value, options.color_format) for value in new]
-        tensor, _ = self._input(images)
-        raw = run_rows(parts["image"], self._graph, {self._input.name: tensor}, self._output)
+        feeds, placements = self._input.feeds(new, options.color_format)
+        raw = run_rows(parts["image"], self._graph, feeds, self._output)
         vectors = as_vectors(raw, len(new), self._output, normalize=False)
-        fresh = iter(map(EncodedPicture, vectors, [image.size for image in images]))
+        fresh = iter(map(EncodedPicture, vectors, [placement.source for placement in placements]))
         return [each if isinstance(each, EncodedPicture) else next(fresh) for each in inputs]
 
     def _classified(

@@ -105,7 +105,7 @@ class DetrProcessor:
         self._stated_columns = settings.indices("columns")
         if form.kind != "postprocessed" and form.columns is not None:
             self._columns(form.columns)
-        self._input, self._extra = _inputs(package, graph.inputs)
+        picture, self._extra = _inputs(package, graph.inputs)
 
         from inference_vision.picture_input import PictureInput
 
@@ -113,7 +113,7 @@ class DetrProcessor:
         self._picture_input = PictureInput(
             package,
             settings,
-            [self._input],
+            [picture],
             size=(800, 800) if self._activation == "softmax" else (640, 640),
             resize="stretch",
             # Those of Ultralytics were trained with plain bilinear pictures, all others with
@@ -154,21 +154,17 @@ class DetrProcessor:
         """The pictures as one tensor, and where each lies in its part of it."""
         import numpy as np
 
-        from inference_vision.image import read_image
-
-        images = [read_image(value, options.color_format) for value in inputs]
-        tensor, placements = self._picture_input(images)
-        feeds = {self._input.name: tensor}
+        feeds, placements = self._picture_input.feeds(inputs, options.color_format)
         height, width = self._picture_input.size
         for spec in self._extra:
             dtype = "int64" if spec.dtype == "any" else spec.dtype
             if spec.name == "orig_target_sizes":
                 # The size of the input itself: boxes then come in its pixels, like all others.
-                sizes = np.array([[width, height]] * len(images))
+                sizes = np.array([[width, height]] * len(placements))
                 feeds[spec.name] = sizes.astype(dtype)
             else:
                 axes = spec.shape or (None, height, width)
-                shape = (len(images), axes[1] or height, axes[2] or width)
+                shape = (len(placements), axes[1] or height, axes[2] or width)
                 feeds[spec.name] = np.ones(shape, dtype)
         return feeds, placements
 

@@ -97,11 +97,8 @@ class EmbeddingProcessor:
 
     def preprocess(self, inputs: Sequence[Any], options: EmbeddingOptions) -> tuple[Tensors, int]:
         """The pictures as one tensor, and how many they are."""
-        from inference_vision.image import read_image
-
-        images = [read_image(value, options.color_format) for value in inputs]
-        tensor, _ = self._input(images)
-        return {self._input.name: tensor}, len(images)
+        feeds, placements = self._input.feeds(inputs, options.color_format)
+        return feeds, len(placements)
 
     def postprocess(
         self, outputs: Tensors, context: int, options: EmbeddingOptions

@@ -19,7 +19,7 @@ from inference_core.session import TensorSpec
 from numpy.typing import NDArray
 
 from inference_vision.contrast import ADJUSTMENTS
-from inference_vision.image import Image, Pixels
+from inference_vision.image import Image, Pixels, read_image
 from inference_vision.letterbox import Placement, Region, Rounding, Size
 from inference_vision.planes import Normalisation, resize, tensor_dtype, write_planes
 from inference_vision.settings import FITS, INTERPOLATIONS, Fit, Settings, image_input
@@ -116,6 +116,21 @@ class PictureInput:
         tensor = self._memory.empty((len(images), *shape), self._dtype)
         planes = tensor.transpose(0, 3, 1, 2) if self._channels_last else tensor
         return tensor, tuple(map(self._write, images, planes))
+
+    def feeds(
+        self, values: Sequence[Any], color_format: str
+    ) -> tuple[dict[str, NDArray[Any]], tuple[Placement, ...]]:
+        """What the caller gave, read and as the graph's input by name; and where each picture lies.
+
+        Args:
+            values: paths, bytes, PIL images or arrays, as `image.read_image` takes them.
+            color_format: "bgr" or "rgb": the channel order of arrays.
+
+        Raises:
+            InvalidInput: one can't be read.
+        """
+        tensor, placements = self([read_image(value, color_format) for value in values])
+        return {self.name: tensor}, placements
 
     def _write(self, image: Image, out: NDArray[Any]) -> Placement:
         """Draw a picture into its (channels, height, width) of the tensor."""

@@ -134,10 +134,8 @@ class SamProcessor:
 
     def encode(self, value: Any, options: SamOptions, parts: Parts) -> EncodedPicture:
         """What the encoder sees in a picture, for `run` to take in its place."""
-        from inference_vision.image import read_image
-
-        tensor, (placement,) = self._input([read_image(value, options.color_format)])
-        outputs = parts["encoder"]({self._input.name: tensor})
+        feeds, (placement,) = self._input.feeds([value], options.color_format)
+        outputs = parts["encoder"](feeds)
         return EncodedPicture(
             {to: outputs[name] for to, name in self._decoder.from_encoder.items()}, placement
         )

@@ -80,11 +80,7 @@ class YoloModel:
         self, inputs: Sequence[Any], options: YoloOptions
     ) -> tuple[Tensors, tuple[Placement, ...]]:
         """The pictures as one tensor, and where each lies in its part of it."""
-        from inference_vision.image import read_image
-
-        images = [read_image(value, options.color_format) for value in inputs]
-        tensor, placements = self._input(images)
-        return {self._input.name: tensor}, placements
+        return self._input.feeds(inputs, options.color_format)
 
     def postprocess(
         self, outputs: Tensors, context: tuple[Placement, ...], options: YoloOptions
