@@ -4,33 +4,12 @@ from __future__ import annotations
 
 import pytest
 from inference_core.errors import InvalidModel
-from inference_core.session import TensorSpec
 from inference_vision.detr import DetrProcessor
 from inference_vision.detr_forms import COCO_IDS, form_of, label_columns
 
+from .detr_outputs import outputs_of, spec
+
 LABELS = ("a", "b", "c")
-
-
-def spec(name, shape, dtype="float32"):
-    return TensorSpec(name, dtype, shape)
-
-
-def outputs_of(form: str, queries=9, columns=3, masks=False):
-    extra = [spec("masks", (1, queries, 8, 8))] if masks else []
-    return {
-        "joint": [spec("output0", (1, queries, 4 + columns))],
-        "rf-detr": [spec("dets", (1, queries, 4)), spec("labels", (1, queries, columns))],
-        "transformers": [
-            spec("logits", (1, queries, columns)),
-            spec("pred_boxes", (1, queries, 4)),
-            spec("last_hidden_state", (1, queries, 16)),
-        ],
-        "deployed": [
-            spec("labels", (1, queries), "int64"),
-            spec("boxes", (1, queries, 4)),
-            spec("scores", (1, queries)),
-        ],
-    }[form] + extra
 
 
 def test_the_ninety_one_columns_of_coco_are_its_eighty_classes():
