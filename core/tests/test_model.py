@@ -98,6 +98,16 @@ def test_a_long_list_is_split_and_the_rest_of_a_static_batch_padded_and_trimmed(
         assert linear.sessions[-1].batches == [4, 4, 4]
 
 
+def test_what_a_graph_found_is_not_trimmed_though_it_be_as_many_as_the_batch(linear):
+    with AutoModel.from_pretrained(linear.package(graph={"batch": 4, "above": 20})) as model:
+        stages = model.stages()
+        outputs, *_ = stages["run"](stages["preprocess"]([(1, 1), (0, 0)]))
+        assert outputs["y"].tolist() == [[13, 27], [10, 20]]
+        assert outputs["above"].tolist() == [27]
+        outputs, *_ = stages["run"](stages["preprocess"]([(1, 1), (1, 1)]))
+        assert outputs["above"].tolist() == [27] * 4
+
+
 def test_batch_size_says_how_many_run_at_once(linear):
     with AutoModel.from_pretrained(linear.package(), batch_size=3) as model:
         model([(0, 0)] * 7)

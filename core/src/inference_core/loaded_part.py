@@ -53,6 +53,7 @@ class LoadedPart:
         self._streams_lock = threading.Lock()
         static = _static_batch(self.graph)
         self.batch = (static, static) if static else batch or (1, None)
+        self._per_input = _per_input(self.graph, static)
 
     def run(self, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run the graph on arrays by input name; arrays by output name.
@@ -80,7 +81,11 @@ class LoadedPart:
         return outputs
 
     def run_batch(self, feeds: Mapping[str, Any], count: int) -> Mapping[str, Any]:
-        """`run` on a batch of `count`, filled up to the graph's smallest batch and trimmed again."""
+        """`run` on a batch of `count`, filled up to the graph's smallest batch.
+
+        Outputs with a row per input are trimmed to `count` again, see `_per_input`; the others are as
+        the graph gives them.
+        """
         size = self.batch[0]
         if count >= size:
             return self.run(feeds)
@@ -90,7 +95,9 @@ class LoadedPart:
         }
         outputs = self.run(padded)
         return {
-            name: array[:count] if array.ndim and array.shape[0] == size else array
+            name: array[:count]
+            if name in self._per_input and array.ndim and array.shape[0] == size
+            else array
             for name, array in outputs.items()
         }
 
@@ -225,3 +232,18 @@ def _static_batch(graph: Graph) -> int | None:
     """The batch that all inputs fix in their first axis, None if any leaves it open."""
     firsts = {spec.shape[0] if spec.shape else None for spec in graph.inputs}
     return firsts.pop() if len(firsts) == 1 else None
+
+
+def _per_input(graph: Graph, static: int | None) -> frozenset[str]:
+    """The outputs whose first axis is the batch, as far as the graph says: that of its inputs.
+
+    Where the inputs fix the batch, an axis that is open is none: it is as long as what was found (the
+    boxes of all pictures, one after the other), and that may be as many as the batch is large. What
+    can't be told from the batch is an axis of the same fixed size, and, where the inputs leave the
+    batch open too or the graph states no ranks, any that has its size when it runs.
+    """
+    return frozenset(
+        spec.name
+        for spec in graph.outputs
+        if not spec.shape or spec.shape[0] == static or static is None
+    )

@@ -74,7 +74,14 @@ class Processor(Protocol):
         """
 
     def postprocess(self, outputs: Tensors, context: Any, options: Any) -> Sequence[Any]:
-        """One result per input of the batch, in order."""
+        """One result per input of the batch, in order.
+
+        Args:
+            outputs: by name. Where the batch was filled up to the size that the graph fixes, those
+                declared with that size as first axis are trimmed again, and others are whole.
+            context: what `preprocess` gave.
+            options: of the call.
+        """
 
 
 class MultiPartProcessor(Protocol):

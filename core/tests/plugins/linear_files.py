@@ -14,10 +14,10 @@ from inference_core.session import TensorSpec
 def specs(described: dict[str, Any]) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     rows, columns = len(described["weight"]), len(described["weight"][0])
     batch = described.get("batch")
-    return (
-        (TensorSpec("x", "float32", (batch, columns)),),
-        (TensorSpec("y", "float32", (batch, rows)),),
-    )
+    outputs = [TensorSpec("y", "float32", (batch, rows))]
+    if "above" in described:
+        outputs.append(TensorSpec("above", "float32", (None,)))
+    return (TensorSpec("x", "float32", (batch, columns)),), tuple(outputs)
 
 
 def read(path: Path) -> ModelPackage | None:

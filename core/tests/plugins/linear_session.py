@@ -27,6 +27,7 @@ class LinearSession:
         self.inputs, self.outputs = specs(described)
         self.thread_safe = described.get("thread_safe", True)
         self.delay = described.get("delay", 0)
+        self.above = described.get("above")
         self.batches: list[int] = []
         self.inside = self.most = self.closed = 0
         self.lock = threading.Lock()
@@ -42,7 +43,8 @@ class LinearSession:
                 time.sleep(self.delay)
             if np.isnan(feeds["x"]).any():
                 raise ArithmeticError("not a number")
-            return {"y": feeds["x"] @ self.weight.T + self.bias}
+            y = feeds["x"] @ self.weight.T + self.bias
+            return {"y": y} if self.above is None else {"y": y, "above": y[y > self.above]}
         finally:
             with self.lock:
                 self.inside -= 1
