@@ -138,6 +138,56 @@ def test_a_batch_is_fixed_a_symbol_or_unknown(first, batch, read) -> None:
     assert read(export(description)).batch == batch
 
 
+LEAF = {"type": None, "context": None, "children_spec": []}
+
+
+def returning(kind: str, keys: str | None, *children: Any) -> dict[str, Any]:
+    """A program that returns two tensors and between them a number, in a form of this kind."""
+    description = program()
+    outputs = description["graph_module"]["signature"]["output_specs"]
+    outputs.append({"user_output": {"arg": {"as_int": 7}}})
+    outputs.append({"user_output": {"arg": {"as_tensor": {"name": "images"}}}})
+    tree = {"type": kind, "context": keys, "children_spec": list(children)}
+    calls = [
+        {"fqn": "head", "signature": None},
+        {"fqn": "", "signature": {"out_spec": json.dumps([1, tree])}},
+    ]
+    description["graph_module"]["module_call_graph"] = calls
+    return description
+
+
+def names_of_outputs(artifact: Any) -> list[str]:
+    return [spec.name for spec in artifact.facts["model"]["outputs"]]
+
+
+@pytest.mark.parametrize("kind", ["builtins.dict", "collections.OrderedDict"])
+def test_a_program_that_returns_a_dict_names_its_outputs_by_the_keys(kind, read) -> None:
+    description = returning(kind, '["scores", "count", "boxes"]', LEAF, LEAF, LEAF)
+    assert names_of_outputs(read(export(description))) == ["scores", "boxes"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "children"),
+    [
+        ("builtins.tuple", "null", [LEAF] * 3),
+        ("builtins.dict", '["a", "b"]', [LEAF, {"type": "builtins.list", "children_spec": [LEAF]}]),
+        ("builtins.dict", '["a", "a", "b"]', [LEAF] * 3),
+        ("builtins.dict", "[0, 1, 2]", [LEAF] * 3),
+    ],
+    ids=["tuple", "nested", "one key twice", "numbers"],
+)
+def test_outputs_of_any_other_form_are_numbered(kind, keys, children, read) -> None:
+    artifact = read(export(returning(kind, keys, *children)))
+    assert names_of_outputs(artifact) == ["output0", "output1"]
+
+
+@pytest.mark.parametrize("keys", [None, "7", "[", "[" * 100_000, '["a", "b"]'])
+def test_a_damaged_form_of_the_result_is_refused_with_its_path(keys, read) -> None:
+    children = [LEAF] * (2 if keys == '["a", "b"]' else 3)
+    with pytest.raises(InvalidModel, match=r"model\.bin: net/models/model\.json"):
+        read(export(returning("builtins.dict", keys, *children)))
+
+
 def test_an_integer_that_the_graph_keeps_open_is_an_input_of_rank_0(read) -> None:
     description = program()
     specs = description["graph_module"]["signature"]["input_specs"]

@@ -174,6 +174,22 @@ def test_nested_inputs_are_flat_names_and_outputs_are_numbered(tmp_path, open_se
     }
 
 
+class Named(torch.nn.Module):
+    def forward(self, x):
+        return {"scores": x * 2, "count": 3, "boxes": x + 1, "missing": None}
+
+
+def test_a_dict_of_tensors_names_the_outputs_by_its_keys(tmp_path, open_session) -> None:
+    path = tmp_path / "named.pt2"
+    torch.export.save(torch.export.export(Named(), (torch.ones(2),)), path)
+    for precision in (None, "fp16"):
+        session = open_session(path, precision=precision)
+        outputs = session.predict({"x": np.full(2, 5, np.float32)})
+        assert list(outputs) == [spec.name for spec in session.outputs] == ["scores", "boxes"]
+        assert {array.dtype for array in outputs.values()} == {np.dtype(np.float32)}
+        assert (outputs["scores"][0], outputs["boxes"][0]) == (10, 6)
+
+
 class Makes(torch.nn.Module):
     """Names dtypes in its graph, which a cast has to change too."""
 

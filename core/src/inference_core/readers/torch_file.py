@@ -44,6 +44,7 @@ _DTYPES = {
 _PRECISIONS: dict[str, Precision] = {
     "float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8",
 }  # fmt: skip
+_DICTS = ("builtins.dict", "collections.OrderedDict")
 _SYMBOL = re.compile(r"(?:Symbol\('(\w+)'[^()]*\)|([a-z]+\d+))")
 _UNBOUNDED = 2**31  # torch writes 2^63 - 2, or nothing, for "any size"
 
@@ -67,10 +68,11 @@ def read(path: Path) -> Artifact:
     """The artifact in a file that torch wrote.
 
     Facts of a "torch-export": "inputs" and "outputs" (tensors that the caller gives and gets, in
-    order; outputs are called "output0", "output1", …, because the graph's names for them mean
-    nothing), "metadata" (the extra files), "torch.layout" ("pt2" or "2.7"), "torch.schema_version"
-    ("8.20"), "torch.devices" (where its tensors were), and "torch.version" if it says so. Of a
-    "torchscript": "metadata". Of a "torch-checkpoint": none.
+    order; outputs are called by the keys of the dict that the program returns, else "output0",
+    "output1", …, because the graph's names for them mean nothing), "metadata" (the extra files),
+    "torch.layout" ("pt2" or "2.7"), "torch.schema_version" ("8.20"), "torch.devices" (where its
+    tensors were), and "torch.version" if it says so. Of a "torchscript": "metadata". Of a
+    "torch-checkpoint": none.
 
     Raises:
         InvalidModel: the file can't be read, is damaged, or torch didn't write it.
@@ -185,7 +187,7 @@ def _export(path: Path, archive: zipfile.ZipFile, name: str, extra: str, layout:
         version = program.get("torch_version")
         facts: dict[str, Any] = {
             "inputs": tuple(spec for spec, _ in inputs),
-            "outputs": tuple(_outputs(signature, tensors)),
+            "outputs": tuple(_outputs(signature, tensors, _returned_keys(path, name, program))),
             "torch.layout": layout,
             "torch.schema_version": _schema_version(program["schema_version"]),
             "torch.devices": tuple(sorted({str(t["device"]["type"]) for t in tensors.values()})),
@@ -227,11 +229,36 @@ def _inputs(
             yield TensorSpec(str(argument["as_sym_int"]["as_name"]), "int64", ()), []
 
 
-def _outputs(signature: Mapping[str, Any], tensors: Mapping[str, Any]) -> Iterator[TensorSpec]:
+def _returned_keys(path: Path, name: str, program: Mapping[str, Any]) -> list[str] | None:
+    """The keys of the dict that the program returns; None if it returns anything else.
+
+    A dict in a dict, or one with other keys than text, counts as anything else. The call of the whole
+    program describes its result as a tree: its type, as context the JSON of a dict's keys, and its
+    children, of which those that are no containers have no type.
+    """
+    calls = program["graph_module"].get("module_call_graph", ())
+    trees = [call["signature"]["out_spec"] for call in calls if call["fqn"] == ""]
+    if not trees:
+        return None
+    what = f"{name}, the form of the result,"
+    _version, tree = _json(path, what, trees[0])
+    children = tree["children_spec"]
+    if tree["type"] not in _DICTS or any(child["type"] is not None for child in children):
+        return None
+    keys = _json(path, what, tree["context"])
+    distinct = len(set(keys)) == len(keys) == len(children)
+    return keys if distinct and all(isinstance(key, str) for key in keys) else None
+
+
+def _outputs(
+    signature: Mapping[str, Any], tensors: Mapping[str, Any], keys: list[str] | None
+) -> Iterator[TensorSpec]:
+    """The tensors that come back; numbers and None, which may be among them, are no outputs."""
     arguments = [e["user_output"]["arg"] for e in signature["output_specs"] if "user_output" in e]
-    names = [argument["as_tensor"]["name"] for argument in arguments if "as_tensor" in argument]
-    for index, name in enumerate(names):
-        yield _spec(f"output{index}", tensors[name])
+    given = [index for index, argument in enumerate(arguments) if "as_tensor" in argument]
+    for count, index in enumerate(given):
+        name = f"output{count}" if keys is None else keys[index]
+        yield _spec(name, tensors[arguments[index]["as_tensor"]["name"]])
 
 
 def _spec(name: str, tensor: Mapping[str, Any]) -> TensorSpec:

@@ -37,7 +37,6 @@ class Loaded:
         metadata: what the file says of itself.
         stateless: whether a run is known to change nothing that another run could see.
         writes_inputs: whether a run may write to the tensors it is given.
-        keyed: whether a dict that comes back names its tensors; "output0", … otherwise.
         example: tensors that it can be tried with, or ().
     """
 
@@ -48,7 +47,6 @@ class Loaded:
     metadata: Mapping[str, str]
     stateless: bool
     writes_inputs: bool
-    keyed: bool = True
     example: Sequence[torch.Tensor] = field(default=())
 
     def memory(self) -> frozenset[int]:
@@ -59,9 +57,19 @@ class Loaded:
         return frozenset(tensor.untyped_storage().data_ptr() for tensor in tensors)
 
     def program(self, tensors: Sequence[torch.Tensor]) -> Named:
-        """Run it."""
+        """Run it.
+
+        Its tensors, in order, are called as the file says; where it doesn't, by the keys of a dict of
+        tensors, else "output0", "output1", …
+        """
         args, kwargs = self.arguments(tensors)
-        return _named(self.module(*args, **kwargs), self.keyed)
+        result = self.module(*args, **kwargs)
+        names = [spec.name for spec in self.outputs]
+        if not names and isinstance(result, Mapping) and all(map(torch.is_tensor, result.values())):
+            return [(str(key), value) for key, value in result.items()]
+        found = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        names = names or [f"output{index}" for index in range(len(found))]
+        return list(zip(names, found, strict=True))
 
 
 def load_export(
@@ -95,7 +103,6 @@ def load_export(
         inputs=inputs,
         outputs=facts["outputs"],
         metadata=facts["metadata"],
-        keyed=False,
         stateless=written <= given,
         writes_inputs=bool(written & given),
         example=[tensor.to(device) for tensor in example],
@@ -201,13 +208,3 @@ def load_checkpoint(
 
 def _by_name(names: Sequence[str]) -> Any:
     return lambda tensors: ((), dict(zip(names, tensors, strict=True)))
-
-
-def _named(result: Any, keyed: bool) -> Named:
-    """The tensors in a result, in order: under a dict's keys, else "output0", "output1", …"""
-    if isinstance(result, torch.Tensor):
-        return [("output0", result)]
-    if keyed and isinstance(result, Mapping) and all(map(torch.is_tensor, result.values())):
-        return [(str(key), value) for key, value in result.items()]
-    tensors = (leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor))
-    return [(f"output{index}", tensor) for index, tensor in enumerate(tensors)]
