@@ -152,8 +152,9 @@ def test_clip_tells_colours_apart_by_their_names(clip, backend):
         again = model(handle, labels=("red photo", "blue photo", "green of a blue"))
         assert again.labels == ("green of a blue", "blue photo", "red photo")
         assert again.image_size == (40, 30)
-    with pytest.raises(ModelClosed):
-        model(pictures[0])
+    for closed in (pictures[0], handle):
+        with pytest.raises(ModelClosed):
+            model(closed)
 
 
 def test_clip_streams_and_batches_as_any_model(clip):
@@ -195,6 +196,8 @@ def test_sam_segments_what_a_point_shows_again_and_again(sam, scene, backend):
         np.testing.assert_allclose(every.xyxy[2], [0, 0, 192, 128])
         with pytest.raises(InvalidArgument, match="outside"):
             model(handle, points=[(500, 5)])
+    with pytest.raises(ModelClosed):
+        model(handle, points=[point])
 
 
 def test_both_backends_draw_the_same_masks(sam, scene):

@@ -174,6 +174,18 @@ def test_an_encoding_takes_the_place_of_the_input(two_part, linear):
         assert [result for _, result in model.stream([(0, 0)])] == [[13.0, 27.0]]
 
 
+def test_a_closed_model_does_not_answer_from_what_its_processor_kept(two_part):
+    with AutoModel.from_pretrained(two_part) as model:
+        handle = model.encode((0, 0))
+        assert model(handle, decoded=True) == [1.0, 1.0]
+    with pytest.raises(ModelClosed, match="was closed"):
+        model(handle, decoded=True)
+    with pytest.raises(ModelClosed):
+        list(model.stream([handle], decoded=True))
+    with pytest.raises(ModelClosed):
+        model.encode("no row")
+
+
 def test_a_part_that_fails_to_load_closes_the_others(two_part, linear, monkeypatch):
     AutoModel.resolve(two_part)
     import linear_session

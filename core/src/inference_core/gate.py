@@ -42,7 +42,7 @@ class Gate:
             self._inside.append(me)
         if self._closed:
             self.leave(me)
-            raise ModelClosed(f"{self._name} was closed")
+            self.check()
         return me
 
     def _wait_alone(self, me: int) -> None:
@@ -66,6 +66,15 @@ class Gate:
                 finish = self._taken() if self._closed and not self._waiting else None
             if finish:
                 finish()
+
+    def check(self) -> None:
+        """Do nothing while the gate is open.
+
+        Raises:
+            ModelClosed: it was closed.
+        """
+        if self._closed:
+            raise ModelClosed(f"{self._name} was closed")
 
     def shut(self) -> None:
         """Let nobody in any more."""

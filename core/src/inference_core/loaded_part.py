@@ -101,6 +101,14 @@ class LoadedPart:
             for name, array in outputs.items()
         }
 
+    def check_open(self) -> None:
+        """Do nothing while the model is open.
+
+        Raises:
+            ModelClosed: it was closed.
+        """
+        self._gate.check()
+
     def call(self, inputs: Any, options: Mapping[str, Any]) -> Any:
         """Run a task session on its task's input; a stream holds the session until it ends.
 

@@ -215,6 +215,9 @@ class Model:
 
         Raises:
             InvalidArgument: this model has no such part.
+            InvalidInput: the input can't be read.
+            ModelClosed: the model was closed.
+            PluginError: the backend or the processor failed.
         """
         if self._processor is None or not self._processor.encodes:
             raise InvalidArgument(f"{self.package.name} has no reusable encoding")
@@ -306,6 +309,10 @@ class Model:
         return build_options(self._option_class, merged, f"predict of {self.package.name}")
 
     def _runs(self) -> dict[str, Any]:
+        """What runs each part, for a processor of several: it may have kept what it needs of a part,
+        and would answer for a closed model without asking one."""
+        for part in self._parts.values():
+            part.check_open()
         return {role: part.run for role, part in self._parts.items()}
 
     def _part(self, role: str | None) -> LoadedPart:

@@ -12,6 +12,7 @@ from inference_core.processor import Recognition
 class Options:
     scale: float = 1.0
     broken: str = ""
+    decoded: bool = False  # whether an encoding is already the result
 
     def __post_init__(self) -> None:
         if self.scale < 0:
@@ -83,6 +84,7 @@ class TwoStepProcessor:
         results = []
         for value in inputs:
             encoded = value if isinstance(value, Encoded) else self.encode(value, options, parts)
-            decoded = parts["decoder"]({"x": encoded.row})["y"][0]
+            rows = encoded.row if options.decoded else parts["decoder"]({"x": encoded.row})["y"]
+            decoded = rows[0]
             results.append([float(v) * options.scale for v in decoded])
         return results
