@@ -76,6 +76,17 @@ def test_an_interrupt_leaves_what_was_found(path):
     assert len(read(path)["annotations"]) == 2
 
 
+def test_an_interrupt_while_it_is_finished_leaves_what_was_there(path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    path.write_text('{"before": 1}')
+    monkeypatch.setattr(type(path), "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), CocoFile(path) as file:
+        file.add(found(), "a.png")
+    assert read(path) == {"before": 1}
+
+
 def test_without_a_result_the_file_stays_as_it_was(path):
     path.write_text('{"before": 1}')
     with pytest.raises(KeyboardInterrupt), CocoFile(path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from itertools import islice
+from itertools import count, islice
 
 import cv2
 import numpy as np
@@ -219,6 +220,42 @@ def test_an_interrupt_between_writing_and_counting_a_frame_loses_none(tmp_path, 
     with Video(path) as clip:
         assert len(list(clip)) == 2
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def interrupted_before(line):
+    """A trace function: a Ctrl-C before the n-th line that opens or finishes a file."""
+    lines = count()
+
+    def trace(frame, event, _):
+        if frame.f_code.co_name not in ("_opened", "_finish"):
+            return None
+        if event == "line" and next(lines) == line:
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_an_interrupt_while_a_file_is_opened_or_finished_leaves_nothing_half_written(
+    tmp_path, request
+):
+    request.addfinalizer(lambda tracing=sys.gettrace(): sys.settrace(tracing))
+    path = tmp_path / "out.mp4"
+    for line in count():
+        path.write_text("before")
+        writer = VideoWriter(path, 10)
+        sys.settrace(interrupted_before(line))
+        try:
+            with writer:
+                writer.write(grey(0))
+        except KeyboardInterrupt:
+            assert path.read_text() == "before"
+            assert list(tmp_path.iterdir()) == [path]
+        else:
+            break
+    assert line > 10
+    with Video(path) as clip:
+        assert len(list(clip)) == 1
 
 
 def test_a_file_with_fewer_frames_than_were_written_is_an_error(tmp_path):

@@ -76,11 +76,12 @@ class CocoFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._file:
-            categories = [self._categories[number] for number in sorted(self._categories)]
-            ending = {"images": self._images, "categories": categories}
-            self._file.write(f"\n], {json.dumps(ending)[1:]}\n")
-        if self._images:
-            self._partial.replace(self.path)
-        else:
-            self._partial.unlink()
+        try:
+            with self._file:
+                categories = [self._categories[number] for number in sorted(self._categories)]
+                ending = {"images": self._images, "categories": categories}
+                self._file.write(f"\n], {json.dumps(ending)[1:]}\n")
+            if self._images:
+                self._partial.replace(self.path)
+        finally:
+            self._partial.unlink(missing_ok=True)  # without a result, or after an interrupt

@@ -16,7 +16,8 @@ _CODECS = {".avi": "MJPG", ".m4v": "mp4v", ".mkv": "mp4v", ".mov": "mp4v", ".mp4
 class VideoWriter:
     """A video that is being written. A context manager, which finishes it whatever happens inside.
 
-    So what was written before an interrupt or an error is a valid file. Without a frame there is none.
+    So what was written before an interrupt or an error is a valid file. Without a frame there is none,
+    nor is there after an interrupt while the file is finished (a second Ctrl-C).
 
     Args:
         path: the file; its folder must exist. An existing file is replaced at the end.
@@ -69,16 +70,21 @@ class VideoWriter:
         Raises:
             OSError: it isn't whole; the disk may be full.
         """
-        if self._writer is None:
-            return
-        writer, self._writer = self._writer, None
+        try:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                self._finish(writer)
+        finally:
+            # Still there after an error or an interrupt, which may even have come while it was opened.
+            self._partial.unlink(missing_ok=True)
+
+    def _finish(self, writer: cv2.VideoWriter) -> None:
         writer.release()
         check = cv2.VideoCapture(str(self._partial.absolute()))
         written = int(check.get(cv2.CAP_PROP_FRAME_COUNT)) if check.isOpened() else 0
         check.release()
         # An interrupt right after a frame was written came before it was counted: it counts now.
         if written < self.frames:
-            self._partial.unlink(missing_ok=True)
             raise OSError(
                 f"{self.path}: {written} of {self.frames} frames arrived in the file; is the disk full?"
             )

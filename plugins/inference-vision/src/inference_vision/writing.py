@@ -31,5 +31,8 @@ def write_image(path: Path, pixels: NDArray[np.uint8]) -> None:
         raise InvalidInput(f"{path} can't be written as {path.suffix}")
     # Renamed into place, so that an interrupted write leaves no half picture behind.
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(data.tobytes())
-    partial.replace(path)
+    try:
+        partial.write_bytes(data.tobytes())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # still there after an error or an interrupt
