@@ -239,7 +239,8 @@ def interrupted_before(line):
 def test_an_interrupt_while_a_file_is_opened_or_finished_leaves_nothing_half_written(
     tmp_path, request
 ):
-    request.addfinalizer(lambda tracing=sys.gettrace(): sys.settrace(tracing))
+    tracing = sys.gettrace()
+    request.addfinalizer(lambda: sys.settrace(tracing))
     path = tmp_path / "out.mp4"
     for line in count():
         path.write_text("before")
