@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
+from inference_core.call_options import CallOptions
 from inference_core.errors import InferenceError, PluginError
+from inference_core.package import ModelPackage
 
 
 class LoadedProcessor:
     """A processor, and the only way to call it.
 
     Attributes:
-        options: the dataclass of its per-call options.
+        options: makes the options of a call.
         multi_part: whether it implements `run` instead of `preprocess` and `postprocess`.
         encodes: whether it has a reusable encoding.
+
+    Raises:
+        InvalidArgument: a parameter of the package that its options don't have, or a wrong value.
+        PluginError: its class of options is broken.
 
     Its functions raise `PluginError` for whatever the processor raises by mistake or returns wrongly.
     """
 
-    def __init__(self, name: str, processor: Any) -> None:
-        self.options: type[Any] = processor.OPTIONS
+    def __init__(self, processor: Any, name: str, package: ModelPackage) -> None:
+        self.options = CallOptions(processor.OPTIONS, package)
         self.multi_part = hasattr(processor, "run")
         self.encodes = hasattr(processor, "encode")
         self._name = name

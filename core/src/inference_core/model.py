@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
-from inference_core.arguments import build_options
 from inference_core.errors import (
     InferenceError,
     InvalidArgument,
@@ -15,12 +14,12 @@ from inference_core.errors import (
 )
 from inference_core.loaded_part import LoadedPart
 from inference_core.loaded_processor import LoadedProcessor
-from inference_core.optional import import_optional
 from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import MultiPartProcessor, Processor
 from inference_core.recognition import advice
 from inference_core.resolution import Resolution
 from inference_core.session import TensorSpec
+from inference_core.task_calls import TaskCalls
 
 # Inputs per run of the graph for a list, where neither artifact nor caller says otherwise.
 DEFAULT_BATCH = 8
@@ -55,7 +54,8 @@ class Model:
         self._processor: LoadedProcessor | None = None
         if processor is not None:
             assert self.package.processor is not None
-            self._processor = LoadedProcessor(self.package.processor.name, processor)
+            name = self.package.processor.name
+            self._processor = LoadedProcessor(processor, name, self.package)
         if self._processor and not self._processor.multi_part and len(parts) > 1:
             raise InvalidModel(
                 f"{self.package.name} has the parts {', '.join(parts)}, and its processor handles "
@@ -66,13 +66,12 @@ class Model:
                 f"{self.package.name} states parameters but no processor that would take them; name "
                 "one in its model.json, or leave them out"
             )
-        # Built once: most calls give no options of their own.
-        self._option_class = self._declared_options()
-        session = next(iter(parts.values())).session
-        self._takes_pictures = getattr(session, "input_kind", None) == "image"
-        self._defaults = self._built_options({}) if self._option_class is not None else None
-        self._single = next(iter(parts.values())) if len(parts) == 1 else None
-        self.device: str = session.device
+        first = next(iter(parts.values()))
+        self._single = first if len(parts) == 1 else None
+        self._task: TaskCalls | None = None
+        if processor is None and first.session.task is not None:
+            self._task = TaskCalls(first, self.package)
+        self.device: str = first.session.device
         self.batch_size = self._batch_limit(batch_size or DEFAULT_BATCH)
         self._stream_batch = self._batch_limit(batch_size or 1)
 
@@ -83,12 +82,6 @@ class Model:
 
     def _session_task(self) -> str | None:
         return next(iter(self._parts.values())).session.task
-
-    def _declared_options(self) -> type[Any] | None:
-        """The dataclass of the per-call options: the processor's, or the task session's."""
-        if self._processor is not None:
-            return self._processor.options
-        return getattr(next(iter(self._parts.values())).session, "call_options", None)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -129,7 +122,7 @@ class Model:
         """
         if self._processor is None:
             return self._without_processor(inputs, options)
-        typed = self._options(options)
+        typed = self._processor.options.of(options)
         batch = inputs if isinstance(inputs, list) else [inputs]
         results: list[Any] = []
         for start in range(0, len(batch), self.batch_size):
@@ -196,10 +189,12 @@ class Model:
         Raises:
             InvalidArgument: an option that doesn't exist, or a wrong value.
         """
-        typed = self._options(options) if self._option_class is not None else None
         processor = self._processor
         if processor is None:
+            if self._task is not None:
+                self._task.options(options)  # for what is wrong with them
             return {"run": lambda batch: [self.predict(each, **options) for each in batch]}
+        typed = processor.options.of(options)
         if processor.multi_part:
             return {"run": lambda batch: self._results(batch, typed)}
         part = self._part(None)
@@ -221,7 +216,7 @@ class Model:
         """
         if self._processor is None or not self._processor.encodes:
             raise InvalidArgument(f"{self.package.name} has no reusable encoding")
-        return self._processor.encode(value, self._options(options), self._runs())
+        return self._processor.encode(value, self._processor.options.of(options), self._runs())
 
     def close(self) -> None:
         """Wait for calls in flight and free everything. Calling it again does nothing."""
@@ -256,9 +251,9 @@ class Model:
         return processor.postprocess(outputs, context, typed, len(batch))
 
     def _without_processor(self, inputs: Any, options: Mapping[str, Any]) -> Any:
+        if self._task is not None:
+            return self._task.predict(inputs, options)
         part = self._part(None)
-        if part.session.task is not None:
-            return self._task_call(part, inputs, options)
         if options:
             raise InvalidArgument(
                 f"{self.package.name} is a plain graph without options, so {next(iter(options))!r} "
@@ -273,40 +268,6 @@ class Model:
                 f"{advice(self.package, self.artifact, part.graph)}"
             )
         return part.run(inputs)
-
-    def _task_call(self, part: LoadedPart, inputs: Any, given: Mapping[str, Any]) -> Any:
-        """Run a task session on one input or on each of a list."""
-        read = self._reader(given)
-        if self._option_class is not None:
-            typed = self._options(given)
-            options = {field: getattr(typed, field) for field in typed.__dataclass_fields__}
-        else:
-            options = {**self.package.parameters, **self._own(given)}
-        if isinstance(inputs, list) and not options.get("stream"):
-            return [part.call(read(each), options) for each in inputs]
-        return part.call(read(inputs), options)
-
-    def _reader(self, given: Mapping[str, Any]) -> Callable[[Any], Any]:
-        """What makes a task session's input of a caller's: an image, for one that takes pictures."""
-        if not self._takes_pictures:
-            return lambda value: value
-        image = import_optional("inference_vision.image", "inference-vision", "reading pictures")
-        color_format = given.get("color_format", "bgr")
-        return lambda value: image.read_image(value, color_format)
-
-    def _own(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The options that are the session's; core reads pictures itself, with `color_format`."""
-        if not self._takes_pictures:
-            return options
-        return {name: value for name, value in options.items() if name != "color_format"}
-
-    def _options(self, options: Mapping[str, Any]) -> Any:
-        return self._built_options(self._own(options)) if options else self._defaults
-
-    def _built_options(self, options: Mapping[str, Any]) -> Any:
-        assert self._option_class is not None
-        merged = {**self.package.parameters, **options}
-        return build_options(self._option_class, merged, f"predict of {self.package.name}")
 
     def _runs(self) -> dict[str, Any]:
         """What runs each part, for a processor of several: it may have kept what it needs of a part,
