@@ -35,7 +35,7 @@ def encode() -> Callable[..., bytes]:
     return encoded
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Callable[..., Any]:
     """`make(YoloProcessor, output shape, labels=…, settings=…, …)`: a processor of that graph."""
 

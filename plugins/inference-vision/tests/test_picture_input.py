@@ -9,15 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from inference_core.errors import InvalidModel
 from inference_core.package import ModelPackage, ProcessorSpec
 from inference_core.session import TensorSpec
 from inference_vision.image import Image
 from inference_vision.letterbox import Placement
 from inference_vision.picture_input import PictureInput
-from inference_vision.settings import FITS, PICTURE_SETTINGS, Settings
+from inference_vision.settings import PICTURE_SETTINGS, Settings
 from inference_vision.tensor_memory import KEPT, TensorMemory
 
 
@@ -203,59 +201,6 @@ def test_contrast_of_one_pixel_or_one_colour_gives_finite_tensors(contrast):
         flat = np.full((size[1], size[0], 3), 77, np.uint8)
         tensor, _ = drawn(of_shape(1, 3, 32, 32, contrast=contrast), flat)
         assert np.isfinite(tensor).all()
-
-
-sizes = st.tuples(st.integers(1, 8000), st.integers(1, 8000))
-
-
-@settings(max_examples=400, deadline=None)
-@given(
-    source=sizes,
-    fit=st.sampled_from(FITS),
-    rounding=st.sampled_from(["nearest", "down"]),
-    part=st.tuples(*[st.floats(0, 1)] * 4),
-    canvas=st.tuples(*[st.integers(32, 1280)] * 2),
-)
-@example((1, 1), "letterbox", "nearest", (0, 0, 1, 1), (640, 640))
-@example((8000, 200), "letterbox", "nearest", (0, 0, 1, 1), (640, 640))
-@example((8000, 200), "fit", "down", (0, 0, 1, 1), (640, 640))
-@example((8000, 1), "crop", "nearest", (0, 0, 1, 1), (640, 640))
-@example((20000, 3), "letterbox", "down", (0.4, 0, 0.6, 1), (640, 640))
-def test_what_is_drawn_at_known_source_pixels_comes_back(source, fit, rounding, part, canvas):
-    """Through a statement of the geometry of its own: where a pixel of the source is drawn."""
-    placement = Placement.of(source, canvas, fit, rounding)
-    x1, y1, x2, y2 = placement.area
-    assert 0 <= x1 < x2 <= source[0]
-    assert 0 <= y1 < y2 <= source[1]
-    corners = np.array([[x1, y1], [x1, y1]]) + np.reshape(part, (2, 2)) * [x2 - x1, y2 - y1]
-    inside = (corners - [x1, y1]) * placement.inner / [x2 - x1, y2 - y1] + placement.offset
-    found = placement.points_to_source(inside.astype(np.float32))
-    np.testing.assert_allclose(found, corners, atol=0.5)
-    box = placement.to_source(inside.astype(np.float32).reshape(1, 4))
-    np.testing.assert_allclose(box.reshape(2, 2), corners, atol=0.5)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (7, 5), (640, 480), (333, 777), (8000, 200), (200, 8000)])
-@pytest.mark.parametrize("fit", ["letterbox", "fit", "stretch"])
-def test_an_edge_in_the_tensor_comes_back_to_the_edge_in_the_picture(size, fit):
-    """Through the pixels: a white rectangle is found in the tensor, and mapped back."""
-    width, height = size
-    pixels = np.zeros((height, width, 3), np.uint8)
-    x1, x2, y1, y2 = width // 4, width - width // 3, height // 5, height - height // 4
-    pixels[y1:y2, x1:x2] = 255
-    made = of_shape(1, 3, 640, 640, resize=fit, padding=0)
-    tensor, placement = drawn(made, pixels)
-    left, top = placement.offset
-    area = tensor[0, top : top + placement.inner[1], left : left + placement.inner[0]]
-    # The white area along each axis is the length of the edge, whatever is blurred at its ends.
-    wide, high = area.max(axis=0).sum(), area.max(axis=1).sum()
-    start_x = left + area.max(axis=0).argmax()
-    start_y = top + area.max(axis=1).argmax()
-    box = placement.to_source(np.array([[start_x, start_y, start_x + wide, start_y + high]]))
-    # A pixel of the tensor is that many of the picture; nobody can see edges finer than that.
-    step_x, step_y = np.divide(size, placement.inner)
-    limits = [0.5 + step_x, 0.5 + step_y] * 2
-    assert (np.abs(box[0] - [x1, y1, x2, y2]) <= limits).all()
 
 
 def test_points_outside_of_the_picture_stay_there_and_boxes_are_clipped():
