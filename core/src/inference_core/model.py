@@ -34,6 +34,8 @@ class Model:
         backend: name of the backend that runs it.
         device: where it runs, as the framework reports it.
         batch_size: how many inputs of a list go through the graph at once.
+        stream_batch: how many of a stream may: `batch_size` if `from_pretrained` was given one, else as
+            few as the graph takes, mostly 1.
         resolution: why this backend, and why not the others.
     """
 
@@ -73,7 +75,8 @@ class Model:
             self._task = TaskCalls(first, self.package)
         self.device: str = first.session.device
         self.batch_size = self._batch_limit(batch_size or DEFAULT_BATCH)
-        self._stream_batch = self._batch_limit(batch_size or 1)
+        # Without a processor they go through one by one anyway.
+        self.stream_batch = 1 if processor is None else self._batch_limit(batch_size or 1)
 
     @property
     def task(self) -> str | None:
@@ -172,9 +175,7 @@ class Model:
             )
         from inference_core.streaming import pipelined
 
-        # Without a processor they go through one by one anyway.
-        batch = self._stream_batch if self._processor is not None else 1
-        return pipelined(inputs, self.stages(**options).values(), batch)
+        return pipelined(inputs, self.stages(**options).values(), self.stream_batch)
 
     def stages(self, **options: Any) -> dict[str, Callable[[Any], Any]]:
         """The steps of `predict` by name and in order, to call (and time) one by one.

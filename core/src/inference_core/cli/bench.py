@@ -1,7 +1,8 @@
 """`infer bench MODEL [INPUT]`: how fast each backend that accepts a model is, stage by stage.
 
-Each backend is measured in a process of its own, one after the other. What a call takes is said in
-percentiles, and which backend is fastest only as surely as the spread of the measurements allows.
+Each backend is measured in a process of its own, one after the other. What an input takes (its share,
+where a call has a whole batch) is said in percentiles, and which backend is fastest only as surely as the
+spread of the measurements allows.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ def run(options: argparse.Namespace) -> int:
     """Measure every backend that accepts the model; 1 if one of them failed."""
     if options.runs < 1 or options.warm_up < 0:
         raise InvalidArgument("--runs must be at least 1, and --warm-up at least 0")
-    batch = 1 if options.batch_size is None else options.batch_size
     target, vision = None, None
     if options.save:
         target = picture_target(options.save)
@@ -49,7 +49,6 @@ def run(options: argparse.Namespace) -> int:
         "model": options.model,
         "parameters": pairs(options.param, "--param"),
         "input": str(source) if source else None,
-        "batch": batch,
         "warm_up": options.warm_up,
         "runs": options.runs,
         "seconds": options.seconds,
@@ -64,10 +63,10 @@ def run(options: argparse.Namespace) -> int:
                 raise  # the next would fare no better
             except InferenceError as error:
                 failed[backend] = str(error)
-    totals = {name: _totals(each["stages"]) for name, each in found.items()}
+    totals = {name: _stages(each)[ALL] for name, each in found.items()}
     ranking = fastest(totals) if totals else None
     if target and vision and totals:
-        title = f"{resolution.package.name}: ms per call of {batch}"
+        title = f"{resolution.package.name}: ms per input, {_batches(found)} per call"
         vision.write_image(target, _histogram(title, totals))
     if options.json:
         print_json(_report(resolution, request, found, failed, ranking))
@@ -93,15 +92,24 @@ def _input(name: str | None, resolution: Resolution) -> Path | None:
     return sample
 
 
-def _totals(stages: Mapping[str, Sequence[float]]) -> list[float]:
-    """Seconds of each call, all stages together."""
-    return [sum(call) for call in zip(*stages.values(), strict=True)]
+def _stages(each: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Seconds of each stage for an input, one number for each call; and of all stages together."""
+    stages = {
+        name: [seconds / each["batch"] for seconds in calls]
+        for name, calls in each["stages"].items()
+    }
+    return {**stages, ALL: [sum(call) for call in zip(*stages.values(), strict=True)]}
 
 
-def _figures(seconds: Sequence[float], batch: int) -> dict[str, float]:
+def _batches(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """How many inputs a call has: "8", or "1 or 8" where backends run different artifacts."""
+    return " or ".join(map(str, sorted({each["batch"] for each in found.values()})))
+
+
+def _figures(seconds: Sequence[float]) -> dict[str, float]:
     milliseconds = {f"p{p}_ms": percentile(seconds, p) * 1e3 for p in PERCENTILES}
     mean = statistics.fmean(seconds)
-    return {**milliseconds, "mean_ms": mean * 1e3, "per_second": batch / mean if mean else 0.0}
+    return {**milliseconds, "mean_ms": mean * 1e3, "per_second": 1 / mean if mean else 0.0}
 
 
 def _report(
@@ -111,25 +119,24 @@ def _report(
     failed: Mapping[str, str],
     ranking: Fastest | None,
 ) -> dict[str, Any]:
-    batch = request["batch"]
     backends = []
     for name, each in found.items():
-        totals = _totals(each["stages"])
-        stages = {**each["stages"], ALL: totals}
-        middle = spread(totals)
+        stages = _stages(each)
+        middle = spread(stages[ALL])
         backends.append(
             {
                 "backend": name,
                 "device": each["device"],
                 "artifact": each["artifact"],
                 "load_seconds": each["load_seconds"],
-                "runs": len(totals),
-                "stages": {stage: _figures(seconds, batch) for stage, seconds in stages.items()},
+                "batch": each["batch"],
+                "runs": len(stages[ALL]),
+                "stages": {stage: _figures(seconds) for stage, seconds in stages.items()},
                 "median_spread_ms": [edge * 1e3 for edge in middle] if middle else None,
                 "streamed_per_second": each["streamed_per_second"],
             }
         )
-    rest = ("input", "batch", "warm_up", "parameters")
+    rest = ("input", "warm_up", "parameters")
     return {
         "model": resolution.package.name,
         **{name: request[name] for name in rest},
@@ -152,19 +159,24 @@ def _print(
     failed: Mapping[str, str],
     ranking: Fastest | None,
 ) -> None:
-    batch = request["batch"]
     on = request["input"] or "arrays of ones"
-    title = printable(f"{resolution.headline()} · on {on} · {batch} per call")
+    title = f"{resolution.headline()} · on {on}"
+    if found:
+        batches = _batches(found)
+        title += f" · {batches} per call" + ("" if batches == "1" else ", times per input")
+    title = printable(title)
     rows: list[tuple[Sequence[str], tuple[Reason, ...]]] = []
     lines = []
     for name, each in found.items():
-        totals = _totals(each["stages"])
-        for stage, seconds in {**each["stages"], ALL: totals}.items():
-            figures = _figures(seconds, batch)
+        stages = _stages(each)
+        for stage, seconds in stages.items():
+            figures = _figures(seconds)
             numbers = [f"{value:.2f}" for value in figures.values()]
             numbers[-1] = f"{figures['per_second']:.1f}"
             rows.append(((printable(name), stage, *numbers), ()))
-        lines.append(f"{name} on {each['device']}, {each['artifact']}: {_remarks(each, totals)}")
+        lines.append(
+            f"{name} on {each['device']}, {each['artifact']}: {_remarks(each, stages[ALL])}"
+        )
     for name, message in failed.items():
         reason = Reason("error", message)
         rows.append(((printable(name), "failed", *["-"] * (len(HEAD) - 2)), (reason,)))
@@ -179,7 +191,8 @@ def _print(
 
 
 def _remarks(each: Mapping[str, Any], totals: Sequence[float]) -> str:
-    said = [f"{len(totals)} runs", f"loaded in {each['load_seconds']:.2f} s"]
+    of = "" if each["batch"] == 1 else f" of {each['batch']} inputs"
+    said = [f"{len(totals)} runs{of}", f"loaded in {each['load_seconds']:.2f} s"]
     if middle := spread(totals):
         low, high = (edge * 1e3 for edge in middle)
         said.append(f"p50 between {low:.2f} and {high:.2f} ms")

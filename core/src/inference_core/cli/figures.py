@@ -43,7 +43,7 @@ def spread(values: Sequence[float]) -> tuple[float, float] | None:
 
 @dataclass(frozen=True, slots=True)
 class Fastest:
-    """Which backend is the fastest, by the median of a whole call.
+    """Which backend is the fastest, by the median of all stages together.
 
     Attributes:
         backend: its name.
@@ -75,7 +75,7 @@ class Fastest:
 
 
 def fastest(totals: Mapping[str, Sequence[float]]) -> Fastest:
-    """Compare backends by the times of their calls (one backend or more)."""
+    """Compare backends by the times of an input in their calls (one backend or more)."""
     medians = {name: statistics.median(values) for name, values in totals.items()}
     first, *rest = sorted(medians, key=lambda name: medians[name])
     spreads = {name: spread(values) for name, values in totals.items()}

@@ -26,12 +26,13 @@ def measured(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         request: `model` and `loading`, as `AutoModel.from_pretrained` takes them; `parameters` of the
-            call; `input`, a file, or None for arrays made up for a plain graph; `batch`, inputs per
-            call; `warm_up` and `runs`, numbers of calls; `seconds`, after which both stop.
+            call; `input`, a file, or None for arrays made up for a plain graph; `warm_up` and `runs`,
+            numbers of calls; `seconds`, after which both stop.
 
     Returns:
-        `device`, `artifact`, `load_seconds`, `streamed_per_second` (inputs, of `Model.stream`) and
-        `stages`: for each stage by name the seconds of every call.
+        `device`, `artifact`, `load_seconds`, `batch` (inputs of a call: a whole batch of the graph),
+        `streamed_per_second` (inputs, of `Model.stream`) and `stages`: for each stage by name the
+        seconds of every call.
 
     Raises:
         InvalidArgument: an argument or option is wrong.
@@ -72,7 +73,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
         read = _reader(model, request["input"])
         own = model.stages(**request["parameters"])
         stages = {"read": lambda count: [read() for _ in range(count)], **own}
-        batch, seconds = request["batch"], request["seconds"]
+        batch, seconds = model.stream_batch, request["seconds"]
         for _ in _until(request["warm_up"], seconds):
             _call(stages, batch)
         calls = [_call(stages, batch) for _ in _until(request["runs"], seconds)]
@@ -84,6 +85,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
             "device": model.device,
             "artifact": str(model.artifact),
             "load_seconds": load_seconds,
+            "batch": batch,
             "streamed_per_second": streamed,
             "stages": {name: [call[name] for call in calls] for name in stages},
         }
