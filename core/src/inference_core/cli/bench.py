@@ -1,8 +1,8 @@
 """`infer bench MODEL [INPUT]`: how fast each backend that accepts a model is, stage by stage.
 
 Each backend is measured in a process of its own, one after the other. What an input takes (its share,
-where a call has a whole batch) is said in percentiles, and which backend is fastest only as surely as the
-spread of the measurements allows.
+where a call has a whole batch) is said in percentiles, and which backend is fastest only as surely as
+the spread of the measurements allows.
 """
 
 from __future__ import annotations
