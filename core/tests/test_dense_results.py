@@ -77,14 +77,6 @@ def test_a_wrong_segmentation_is_refused(fields, error, words):
         Segmentation(*fields)
 
 
-def test_a_segmentation_for_supervision_has_a_box_around_each_mask():
-    supervision = pytest.importorskip("supervision")
-    found = Segmentation(MAP, LABELS, (3, 2)).to_supervision()
-    assert isinstance(found, supervision.Detections)
-    assert found.xyxy.tolist() == [[0, 0, 2, 2], [1, 0, 3, 2]]
-    assert found.data["class_name"].tolist() == ["sky", "car"]
-
-
 @given(
     arrays.arrays(
         np.float32,

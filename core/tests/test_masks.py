@@ -192,18 +192,3 @@ def test_keypoints_and_names_of_different_number_are_refused():
         )
     with pytest.raises(ValueError, match="corners"):
         detections(np.stack([RING]), corners=np.zeros((1, 3, 2), np.float32))
-
-
-def test_supervision_gets_masks_corners_and_keypoints_where_it_is_installed():
-    supervision = pytest.importorskip("supervision")
-    for form in ("bitmap", "rle", "polygons"):
-        converted = detections(np.stack([BLOCK])).with_masks(form).to_supervision()
-        assert np.array_equal(converted.mask, np.stack([BLOCK]))
-    corners = np.arange(8, dtype=np.float32).reshape(1, 4, 2)
-    turned = detections(np.stack([BLOCK]), corners=corners).to_supervision()
-    assert np.array_equal(turned.data["xyxyxyxy"], corners)
-    points = np.array([[[1, 2, 0.5], [3, 4, 1]]], np.float32)
-    posed = detections(np.stack([BLOCK]), keypoints=points).to_supervision()
-    assert isinstance(posed, supervision.KeyPoints)
-    assert np.array_equal(posed.xy, points[..., :2])
-    assert posed.data["class_name"].tolist() == ["a"]

@@ -171,15 +171,6 @@ def test_top_is_the_first_class():
     assert [score.label for score in classification()] == ["cat", "dog"]
 
 
-def test_supervision_gets_the_same_values_where_it_is_installed():
-    pytest.importorskip("supervision")
-    converted = detections().to_supervision()
-    assert np.array_equal(converted.xyxy, detections().xyxy)
-    assert converted.data["class_name"].tolist() == ["circle", "square", "triangle"]
-    assert len(Detections.empty((5, 5)).to_supervision()) == 0
-    assert classification().to_supervision().class_id.tolist() == [4, 1]
-
-
 @pytest.mark.parametrize(
     ("module", "use", "command"),
     [

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference_core.errors import InferenceError
 from inference_core.optional import import_optional
 
 
@@ -26,6 +27,14 @@ class Result:
     def to_json(self, *, indent: int | None = None) -> str:
         """`to_dict` as JSON text, on one line unless `indent` is given."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def to_supervision(self) -> Any:
+        """The same as an object of the library supervision, where that has one for it.
+
+        Raises:
+            InferenceError: supervision isn't installed, or has no place for such a result.
+        """
+        raise InferenceError(f"supervision has no place for a result like {type(self).__name__}")
 
     def annotate(self, image: Any, *, color_format: str = "bgr") -> NDArray[np.uint8]:
         """The picture with this result drawn on a copy of it.
