@@ -1,8 +1,9 @@
 """Detection and segmentation as a careful user writes them: cv2.dnn, numpy, and a bare session.
 
 What `detection_overhead.py` compares with. It takes one kind of export and has no checks. "Tight" is
-the same with one thing that most such code lacks: classes are looked for only where the best score
-passes, which saves the argmax of the whole matrix.
+the same with what most such code lacks: classes are looked for only where the best score passes, which
+saves the argmax of the whole matrix, and each mask is enlarged only where its box lies, before the
+sigmoid, which its threshold then makes unnecessary.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class PlainDetector:
         answer = boxes, scores[kept], class_ids[kept]
         if not prototypes:
             return answer
-        masks = _masks(found[kept, 4 + CLASSES :], prototypes[0][0], boxes, picture.shape[:2])
+        masks_of = _tight_masks if self._tight else _masks
+        masks = masks_of(found[kept, 4 + CLASSES :], prototypes[0][0], boxes, picture.shape[:2])
         return (*answer, masks)
 
 
@@ -90,4 +92,32 @@ def _masks(
     across, down = np.arange(size[1]) + 0.5, np.arange(size[0])[:, None] + 0.5
     for index, (x1, y1, x2, y2) in enumerate(boxes):
         masks[index] &= (across > x1) & (across < x2) & (down > y1) & (down < y2)
+    return masks
+
+
+def _tight_masks(
+    coefficients: NDArray[np.float32],
+    prototypes: NDArray[np.float32],
+    boxes: NDArray[Any],
+    size: tuple[int, int],
+) -> NDArray[np.bool_]:
+    channels, rows, columns = prototypes.shape
+    sums = (coefficients @ prototypes.reshape(channels, -1)).reshape(-1, rows, columns)
+    ratio = min(SIDE / size[0], SIDE / size[1])
+    top, left = ((SIDE - side * ratio) / 2 for side in size)
+    masks = np.zeros((len(boxes), *size), bool)
+    # A pixel of the picture is so many cells wide, and the first one's centre lies there.
+    cell = ratio * columns / SIDE, ratio * rows / SIDE
+    begin = (left + ratio / 2) * columns / SIDE - 0.5, (top + ratio / 2) * rows / SIDE - 0.5
+    for mask, logits, box in zip(masks, sums, boxes.round().astype(int).tolist(), strict=True):
+        x1, y1, x2, y2 = box
+        places = [[cell[0], 0, begin[0] + x1 * cell[0]], [0, cell[1], begin[1] + y1 * cell[1]]]
+        enlarged = cv2.warpAffine(
+            logits,
+            np.array(places),
+            (x2 - x1, y2 - y1),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        mask[y1:y2, x1:x2] = enlarged > 0
     return masks

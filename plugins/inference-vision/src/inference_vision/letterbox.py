@@ -79,10 +79,14 @@ class Placement:
         x1, y1, x2, y2 = self.area
         used = (x2 - x1, y2 - y1)
         # float64: a finite float32 coordinate can't overflow it.
-        points = (xy.astype(np.float64) - self.offset) * np.divide(used, self.inner)
+        points = xy.astype(np.float64)
+        points -= self.offset
+        points *= np.divide(used, self.inner)
         if clip:
-            points = np.clip(points, 0, used)
-        return np.add(points, (x1, y1)).astype(np.float32)
+            np.maximum(points, 0, out=points)
+            np.minimum(points, used, out=points)
+        points += (x1, y1)
+        return points.astype(np.float32)
 
 
 class _Axis(NamedTuple):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 FEW = 65_536
 """So many pairs of boxes are compared at once; where there are more, in blocks."""
 BLOCK = 128
-CHUNK = 1024
+CHUNK = 512
 """Columns of a block that are compared at once: the intermediate arrays stay in the cache."""
 
 Indices = NDArray[np.intp]
@@ -46,24 +46,26 @@ def non_maximum_suppression(
         max_detections: at most so many stay.
     """
     # float64: the area of a finite float32 box can't overflow it.
-    x1, y1, x2, y2 = boxes.T.astype(np.float64)
-    area = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
+    measures = np.empty((5, len(boxes)))
+    measures[:4] = boxes.T
+    sides = measures[2:4] - measures[:2]
+    np.maximum(sides, 0, out=sides)
+    np.multiply(sides[0], sides[1], out=measures[4])
 
     def overlapping(left: Indices, right: Indices) -> NDArray[np.bool_]:
-        width = np.minimum(x2.take(left), x2.take(right))
-        width -= np.maximum(x1.take(left), x1.take(right))
-        height = np.minimum(y2.take(left), y2.take(right))
-        height -= np.maximum(y1.take(left), y1.take(right))
-        shared = np.maximum(width, 0, out=width)
-        shared *= np.maximum(height, 0, out=height)
+        one, other = measures.take(left, axis=1), measures.take(right, axis=1)
+        sides = np.minimum(one[2:4], other[2:4])
+        sides -= np.maximum(one[:2], other[:2])
+        np.maximum(sides, 0, out=sides)
+        shared, union = sides
+        shared *= union
         # Multiplied instead of divided: two boxes without area have no union to divide by.
-        union = np.add(area.take(left), area.take(right), out=height)
+        np.add(one[4], other[4], out=union)
         union -= shared
         union *= iou
         return np.asarray(shared > union)
 
-    compared = np.zeros_like(class_ids) if class_agnostic else class_ids
-    return suppress(scores, compared, overlapping, max_detections)
+    return suppress(scores, class_ids, overlapping, max_detections, class_agnostic)
 
 
 def suppress(
@@ -71,20 +73,24 @@ def suppress(
     class_ids: NDArray[Any],
     overlapping: Overlapping,
     max_detections: int,
+    class_agnostic: bool,
 ) -> Indices:
     """Indices of the boxes that stay, best first, whatever their shape.
 
     Args:
         scores: (N,), not NaN.
-        class_ids: (N,); only boxes of the same class compete.
+        class_ids: (N,); only boxes of the same class compete, unless `class_agnostic`.
         overlapping: see there.
         max_detections: at most so many stay.
+        class_agnostic: see above.
     """
+    if class_agnostic:
+        class_ids = np.zeros_like(class_ids)
     worse = -scores
     grouped: Indices = np.lexsort((worse, class_ids))
     classes = class_ids[grouped]
-    ends = np.searchsorted(classes, classes, side="right")
-    later = ends - np.arange(1, len(grouped) + 1)  # boxes of the same class that are less good
+    later = classes.searchsorted(classes, side="right")
+    later -= np.arange(1, len(grouped) + 1)  # boxes of the same class that are less good
     if later.sum() > FEW:
         order = np.argsort(worse, kind="stable")
         return _in_blocks(order, class_ids, overlapping, max_detections)
@@ -97,16 +103,12 @@ def _pairwise(
 ) -> NDArray[np.bool_]:
     """Which boxes stay: each competes with as many that follow it as `later` says."""
     numbers = np.arange(len(grouped))
-    left = np.repeat(numbers, later)
+    left = numbers.repeat(later)
     # The first rival of a box is the next one: counted on from there, within each box's pairs.
-    right = np.arange(1, len(left) + 1) + np.repeat(numbers - np.cumsum(later) + later, later)
-    above = np.flatnonzero(overlapping(grouped[left], grouped[right]))
-    alive = [True] * len(grouped)
-    # In the order of the better box, so that it is known by then whether that stays.
-    for better, worse in zip(left[above].tolist(), right[above].tolist(), strict=True):
-        if alive[better]:
-            alive[worse] = False
-    return np.array(alive, bool)
+    right = np.arange(1, len(left) + 1)
+    right += (numbers - later.cumsum() + later).repeat(later)
+    above = overlapping(grouped.take(left), grouped.take(right))
+    return _survivors(len(grouped), left[above], right[above])
 
 
 def _in_blocks(
@@ -126,7 +128,8 @@ def _in_blocks(
     waiting, kept = order, order[:0]
     while len(waiting) and len(kept) < max_detections:
         block, waiting = waiting[:BLOCK], waiting[BLOCK:]
-        stay = block[_survivors(np.triu(competing(block, block), k=1))]
+        pairs = np.nonzero(np.triu(competing(block, block), k=1))
+        stay = block[_survivors(len(block), *pairs)]
         kept = np.concatenate([kept, stay])
         # What the block removes goes at once, so that the next one is full of boxes that count.
         chunks = [waiting[start : start + CHUNK] for start in range(0, len(waiting), CHUNK)]
@@ -137,15 +140,20 @@ def _in_blocks(
     return kept[:max_detections]
 
 
-def _survivors(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which boxes stay, where `suppresses[i, j]` says that i, if it stays, removes j > i.
+def _survivors(count: int, better: Indices, worse: Indices) -> NDArray[np.bool_]:
+    """Which of so many boxes stay, if `better[i]`, while it stays, removes `worse[i]`.
 
-    Starting from "all stay", each round is right for at least one more box from the front, so the
-    rounds end, and at the one solution there is; a few suffice unless boxes form long chains.
+    Each round settles at least the best box of those in pairs still: one that none removes stays.
+    What it removes goes, and with it all pairs of either. A few rounds do, unless boxes form long
+    chains in which each overlaps the next.
     """
-    alive: NDArray[np.bool_] = np.ones(len(suppresses), bool)
-    while True:
-        next_alive = np.logical_not(suppresses[alive].any(axis=0))
-        if (next_alive == alive).all():
-            return alive
-        alive = next_alive
+    alive: NDArray[np.bool_] = np.ones(count, bool)
+    while len(better):
+        threatened = np.zeros(count, bool)
+        threatened[worse] = True
+        open_ = threatened.take(better)
+        alive[worse[~open_]] = False
+        open_ &= alive.take(better)
+        open_ &= alive.take(worse)
+        better, worse = better[open_], worse[open_]
+    return alive

@@ -57,8 +57,7 @@ def oriented_suppression(
     def overlapping(left: Indices, right: Indices) -> NDArray[np.bool_]:
         return np.asarray(_similarity(gaussians[:, left], gaussians[:, right]) > iou)
 
-    compared = np.zeros_like(class_ids) if class_agnostic else class_ids
-    return suppress(scores, compared, overlapping, max_detections)
+    return suppress(scores, class_ids, overlapping, max_detections, class_agnostic)
 
 
 def probabilistic_iou(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:

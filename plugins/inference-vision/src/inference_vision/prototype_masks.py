@@ -2,23 +2,24 @@
 
 The mask of an object is where the sum of the prototypes, weighted by its coefficients, is above 0,
 within its box. Each is summed and enlarged only where its box lies, straight to source pixels: a
-pixel gets the value at its centre, bilinear between the centres of the prototypes' cells. (OpenCV
-before version 5 rounds that place to 1/32 of a cell.)
+pixel gets the value at its centre, bilinear between the centres of the prototypes' cells. Both axes
+are interpolated one after the other, which for pieces of this size beats OpenCV's warp, and doesn't
+round places to 1/32 of a cell as that did before version 5.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from inference_core.results.masks import Bitmap, MaskFormat, Masks, Polygons, RunLengths
 from numpy.typing import NDArray
 
 from inference_vision.letterbox import Placement
 
-TILE = 16384
-"""Pixels that are warped at once: OpenCV takes at most 32767 on a side."""
+STRIP = 65_536
+"""Pixels that are interpolated at once, so that they stay in a core's cache."""
 
 
 class Summed(NamedTuple):
@@ -28,16 +29,16 @@ class Summed(NamedTuple):
     sums: NDArray[np.float64]
 
 
-class _Axis(NamedTuple):
-    """One axis of a mask: the pixels `start` to `stop` of the picture, from the cells `first` to
-    `last`. Pixel i lies at i * factor + shift, in cells from the centre of the first."""
+class _Line(NamedTuple):
+    """Where pixels of one axis lie among the cells: between the cells `low` and `high`, at
+    `fraction` of the way from the one to the other. An entry per pixel."""
 
-    start: int
-    stop: int
-    first: int
-    last: int
-    factor: float
-    shift: float
+    low: NDArray[np.intp]
+    high: NDArray[np.intp]
+    fraction: NDArray[np.float32]
+
+    def part(self, start: int, stop: int) -> _Line:
+        return _Line(self.low[start:stop], self.high[start:stop], self.fraction[start:stop])
 
 
 def prototype_masks(
@@ -59,55 +60,63 @@ def prototype_masks(
         mask_format: "bitmap", "rle" or "polygons".
     """
     width, height = placement.source
+    channels, rows, columns = prototypes.shape
+    flat = prototypes.reshape(channels, -1).astype(np.float32, copy=False)
+    x, y = _line(0, placement, canvas, columns), _line(1, placement, canvas, rows)
     sums = np.zeros(len(coefficients))
     bitmaps = np.zeros((len(xyxy) if mask_format == "bitmap" else 0, height, width), bool)
     others: list[Any] = []
     kind = RunLengths if mask_format == "rle" else Polygons
     for index, (weights, box) in enumerate(zip(coefficients, xyxy.tolist(), strict=True)):
-        x, y = (
-            _axis(axis, box[axis::2], placement, canvas[axis], prototypes.shape[2 - axis])
-            for axis in range(2)
-        )
-        cells = prototypes[:, y.first : y.last, x.first : x.last].reshape(len(weights), -1)
-        values = (weights @ cells.astype(np.float32, copy=False)).reshape(y.last - y.first, -1)
-        sums[index] = values.sum(dtype=np.float64)
+        # Pixels whose centres are inside.
+        left, top, right, bottom = (math.ceil(edge - 0.5) for edge in box)
+        part: Bitmap
         if mask_format == "bitmap":
-            _enlarge(values, x, y, bitmaps[index, y.start : y.stop, x.start : x.stop])
-            continue
-        part: Bitmap = np.empty((y.stop - y.start, x.stop - x.start), bool)
-        _enlarge(values, x, y, part)
-        others.append(kind.of(part, (x.start, y.start), (height, width)))
+            part = bitmaps[index, top:bottom, left:right]
+        else:
+            part = np.empty((bottom - top, right - left), bool)
+        if part.size:
+            across, down = x.part(left, right), y.part(top, bottom)
+            # Whole rows of cells: to sum some more is faster than to cut the others out.
+            first, last = int(down.low[0]), int(down.high[-1]) + 1
+            values = weights @ flat[:, first * columns : last * columns]
+            sums[index] = values.sum(dtype=np.float64)
+            down = down._replace(low=down.low - first, high=down.high - first)
+            _enlarge(values.reshape(-1, columns), across, down, part)
+        if mask_format != "bitmap":
+            others.append(kind.of(part, (left, top), (height, width)))
     return Summed(bitmaps if mask_format == "bitmap" else tuple(others), sums)
 
 
-def _axis(axis: int, edges: list[float], placement: Placement, side: int, cells: int) -> _Axis:
-    """Where a box lies on one axis; `side` and `cells` are the input's and the prototypes' sizes."""
-    start, stop = (int(np.ceil(edge - 0.5)) for edge in edges)  # pixels whose centres are inside
+def _line(axis: int, placement: Placement, canvas: tuple[int, int], cells: int) -> _Line:
+    """Of all pixels of the picture on one axis, which has so many cells over the whole input."""
     begin, end = placement.area[axis], placement.area[axis + 2]
-    scale = cells / side
-    factor = placement.inner[axis] / (end - begin) * scale
-    shift = (0.5 - begin) * factor + placement.offset[axis] * scale - 0.5
-    first = int(np.clip(np.floor(start * factor + shift), 0, cells - 1))
-    last = int(np.clip(np.floor((stop - 1) * factor + shift) + 2, first + 1, cells))
-    return _Axis(start, stop, first, last, factor, shift - first)
+    centres = np.arange(placement.source[axis]) + (0.5 - begin)
+    inside = centres * (placement.inner[axis] / (end - begin)) + placement.offset[axis]
+    places = np.clip(inside * (cells / canvas[axis]) - 0.5, 0, cells - 1)
+    low = places.astype(np.intp)
+    return _Line(low, np.minimum(low + 1, cells - 1), (places - low).astype(np.float32))
 
 
-def _enlarge(values: NDArray[np.float32], x: _Axis, y: _Axis, out: Bitmap) -> None:
-    """Set `out` where the enlarged values are above 0."""
-    for top in range(0, out.shape[0], TILE):
-        for left in range(0, out.shape[1], TILE):
-            tile = out[top : top + TILE, left : left + TILE]
-            matrix = np.array(
-                [
-                    [x.factor, 0, (x.start + left) * x.factor + x.shift],
-                    [0, y.factor, (y.start + top) * y.factor + y.shift],
-                ]
-            )
-            enlarged = cv2.warpAffine(
-                values,
-                matrix,
-                (tile.shape[1], tile.shape[0]),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            np.greater(enlarged, 0, out=tile)
+def _enlarge(values: NDArray[np.float32], x: _Line, y: _Line, out: Bitmap) -> None:
+    """Set `out` where the interpolated values are above 0."""
+    wide = _between(values, x.low, x.high, x.fraction, axis=1)
+    rows = max(1, STRIP // wide.shape[1])
+    for top in range(0, len(out), rows):
+        low, high, fraction = y.part(top, top + rows)
+        enlarged = _between(wide, low, high, fraction[:, None], axis=0)
+        np.greater(enlarged, 0, out=out[top : top + rows])
+
+
+def _between(
+    values: NDArray[np.float32],
+    low: NDArray[np.intp],
+    high: NDArray[np.intp],
+    fraction: NDArray[np.float32],
+    axis: int,
+) -> NDArray[np.float32]:
+    lower, step = values.take(low, axis), values.take(high, axis)
+    step -= lower
+    step *= fraction
+    lower += step
+    return lower

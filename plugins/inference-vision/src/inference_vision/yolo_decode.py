@@ -57,12 +57,12 @@ def decode(
         end = len(raw) - extras
         best = raw[4:end].max(axis=0)  # NaN where any score is NaN
         check_finite(best, output, "scores")
-        columns = np.flatnonzero(best >= lowest)
-        class_ids = raw[4:end, columns].argmax(axis=0)
+        (columns,) = (best >= lowest).nonzero()
+        found = raw[:, columns].astype(np.float32, copy=False)
+        class_ids = found[4:end].argmax(axis=0)
         scores = best[columns].astype(np.float32, copy=False)
         # Their transposes keep a coordinate together, which is how they are computed with.
-        boxes = raw[:4, columns].astype(np.float32, copy=False).T
-        more = raw[end:, columns].astype(np.float32, copy=False).T
+        boxes, more = found[:4].T, found[end:].T
     elif layout == "objectness":
         check_finite(raw[:, 4], output, "scores")
         # A class score is at most 1, so an objectness below the threshold can't reach it.
@@ -78,7 +78,6 @@ def decode(
         found = raw[raw[:, 4] >= lowest].astype(np.float32)
         scores, class_ids = found[:, 4], _class_ids(found[:, 5], len(least), output)
         boxes, more = found[:, :4], found[:, 6:]
-    check_finite(boxes, output, "boxes")
     candidates = Candidates(boxes, scores, class_ids, more)
     keep = scores >= least[class_ids]
     if not keep.all():
@@ -95,10 +94,11 @@ def corners(cxcywh: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         InvalidModel: a box isn't finite, or so large that its corners aren't.
     """
     xyxy = np.empty_like(cxcywh)
+    centre, size = cxcywh[:, :2], cxcywh[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):
-        half = cxcywh[:, 2:] * np.float32(0.5)
-        np.subtract(cxcywh[:, :2], half, out=xyxy[:, :2])
-        np.add(cxcywh[:, :2], half, out=xyxy[:, 2:])
+        half = size * np.float32(0.5)
+        np.subtract(centre, half, out=xyxy[:, :2])
+        np.add(centre, half, out=xyxy[:, 2:])
     check_finite(xyxy, output, "boxes")
     return xyxy
 

@@ -133,7 +133,8 @@ class YoloModel:
             kept = self._suppressed(found, options)
         found = found.rows(kept)
         xyxy, details = self._located(found, placement)
-        inside = np.all(xyxy[:, 2:] > xyxy[:, :2], axis=1)  # the rest lies in the padding
+        x1, y1, x2, y2 = xyxy.T
+        inside = (x2 > x1) & (y2 > y1)  # the rest lies in the padding
         if not inside.all():
             found, xyxy = found.rows(inside), xyxy[inside]
             details = {name: array[inside] for name, array in details.items()}
