@@ -25,6 +25,7 @@ LABELS = ("a", "b", "c")
 BOXES, SIDE, CELLS = 100, 320, 80
 LAYOUTS = ["boxes-scores", "objectness", "end-to-end"]
 SQUARE = Placement.of((SIDE, SIDE), (SIDE, SIDE), "letterbox")
+ONE_BOX = np.array([[160, 160, 50, 50]], float)
 
 
 def written(layout, cxcywh, scores, class_ids, extras, oriented=False):
@@ -295,6 +296,55 @@ def test_prototypes_that_overflow_are_an_error():
         processor.postprocess({"output0": raw, "output1": bad}, (SQUARE,), YoloMaskOptions())
     with pytest.raises(InvalidModel, match=r"isn't \(pictures, 4, height, width\)"):
         processor.postprocess({"output0": raw, "output1": bad[:, :3]}, (SQUARE,), YoloMaskOptions())
+
+
+def test_prototypes_without_cells_are_an_error():
+    processor = processor_of(
+        YoloSegmentationProcessor, "boxes-scores", 4, prototypes=(1, 4, None, None)
+    )
+    raw = written("boxes-scores", ONE_BOX, np.array([0.9]), np.array([0]), np.ones((1, 4)))
+    outputs = {"output0": raw, "output1": np.zeros((1, 4, 0, CELLS), np.float32)}
+    with pytest.raises(InvalidModel, match=r"\(1, 4, 0, 80\), which isn't \(pictures, 4,"):
+        processor.postprocess(outputs, (SQUARE,), YoloMaskOptions())
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_finite_numbers_whose_masks_are_not_are_an_error(sign):
+    processor = processor_of(
+        YoloSegmentationProcessor, "boxes-scores", 2, prototypes=(1, 2, CELLS, CELLS)
+    )
+    coefficients = np.array([[3e38, sign * 3e38]])
+    raw = written("boxes-scores", ONE_BOX, np.array([0.9]), np.array([0]), coefficients)
+    outputs = {"output0": raw, "output1": np.full((1, 2, CELLS, CELLS), 9, np.float32)}
+    with pytest.raises(InvalidModel, match="prototypes of masks"):
+        processor.postprocess(outputs, (SQUARE,), YoloMaskOptions())
+
+
+def test_a_keypoint_that_is_finite_in_the_input_alone_is_an_error():
+    processor = processor_of(YoloKeypointsProcessor, "boxes-scores", 2, {"keypoints": [1, 2]})
+    raw = written("boxes-scores", ONE_BOX, np.array([0.9]), np.array([0]), np.array([[3e38, 0]]))
+    large = Placement.of((3200, 3200), (SIDE, SIDE), "letterbox")
+    with pytest.raises(InvalidModel, match="infinite keypoints"):
+        processor.postprocess({"output0": raw}, (large,), YoloOptions())
+
+
+@pytest.mark.parametrize("mask_format", ["bitmap", "rle", "polygons"])
+def test_boxes_in_the_padding_go_and_a_picture_of_one_pixel_has_a_mask_of_one(mask_format):
+    processor = processor_of(
+        YoloSegmentationProcessor, "boxes-scores", 1, prototypes=(1, 1, CELLS, CELLS)
+    )
+    boxes = np.array([[160, 20, 60, 30], [160, 160, 300, 60], [160, 300, 60, 30]], float)
+    raw = written("boxes-scores", boxes, np.array([0.9, 0.8, 0.7]), np.arange(3), np.ones((3, 1)))
+    outputs = {"output0": raw, "output1": np.ones((1, 1, CELLS, CELLS), np.float32)}
+    options = YoloMaskOptions(mask_format=mask_format)
+    wide = Placement.of((80, 20), (SIDE, SIDE), "letterbox")
+    (found,) = processor.postprocess(outputs, (wide,), options)
+    assert found.labels == ("b",)
+    assert found.with_masks("bitmap").masks.sum() == 75 * 15
+    (found,) = processor.postprocess(
+        outputs, (Placement.of((1, 1), (SIDE, SIDE), "stretch"),), options
+    )
+    assert found.with_masks("bitmap").masks.tolist() == [[[False]], [[True]], [[False]]]
 
 
 def test_a_graph_without_prototypes_does_not_segment():

@@ -64,9 +64,13 @@ class YoloKeypointsProcessor(YoloModel):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         import numpy as np
 
+        from inference_vision.finite import check_finite
+
         points = found.extras.reshape(-1, *self._shape)
         keypoints = np.ones((*points.shape[:2], 3), np.float32)
-        keypoints[..., :2] = placement.points_to_source(points[..., :2])
+        with np.errstate(over="ignore"):
+            keypoints[..., :2] = placement.points_to_source(points[..., :2])
+        check_finite(keypoints, self._output, "keypoints")
         keypoints[..., 2:] = points[..., 2:] if self._shape[1] == 3 else 1
         return placement.to_source(found.boxes), {"keypoints": keypoints}
 

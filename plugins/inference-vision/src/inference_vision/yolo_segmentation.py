@@ -55,18 +55,23 @@ class YoloSegmentationProcessor(YoloModel):
         outputs: Tensors,
         options: Any,
     ) -> dict[str, Any]:
+        import numpy as np
+
         from inference_vision.finite import check_finite
         from inference_vision.prototype_masks import prototype_masks
 
         prototypes = outputs[self._prototypes]
-        if prototypes.ndim != 4 or prototypes.shape[1] != self._extras or len(prototypes) <= index:
+        fits = prototypes.ndim == 4 and prototypes.shape[1] == self._extras and prototypes.size
+        if not fits or len(prototypes) <= index:
             raise InvalidModel(
                 f"the output {self._prototypes!r} has the shape {prototypes.shape}, which isn't "
                 f"(pictures, {self._extras}, height, width)"
             )
         height, width = self._input.size
-        masks = prototype_masks(
-            found.extras, prototypes[index], xyxy, placement, (width, height), options.mask_format
-        )
+        form = options.mask_format
+        with np.errstate(over="ignore", invalid="ignore"):  # the check tells in better words
+            masks = prototype_masks(
+                found.extras, prototypes[index], xyxy, placement, (width, height), form
+            )
         check_finite(masks.sums, self._prototypes, "prototypes of masks")
         return {"masks": masks.masks}
