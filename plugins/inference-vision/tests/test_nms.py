@@ -32,18 +32,36 @@ def greedy(boxes, scores, class_ids, iou, max_detections, class_agnostic=False):
 
 
 def random_case(rng, count):
-    corner = rng.integers(0, 40, (count, 2))
-    boxes = np.concatenate([corner, corner + rng.integers(0, 25, (count, 2))], 1).astype(np.float32)
-    scores = rng.integers(0, 8, count).astype(np.float32) / 8  # many ties
+    """Few different scores and coordinates, so that ties and overlaps at the limit are many."""
+    corner = rng.integers(0, 5, (count, 2)) * 5
+    size = rng.integers(0, 6, (count, 2)) * 5
+    boxes = np.concatenate([corner, corner + size], 1).astype(np.float32)
+    scores = rng.integers(0, 4, count).astype(np.float32) / 4
     return boxes, scores, rng.integers(0, 3, count)
 
 
-@pytest.mark.parametrize("few", [nms.FEW, 0], ids=["pairs", "blocks"])
-def test_it_agrees_with_the_greedy_algorithm_on_ten_thousand_random_cases(few, monkeypatch):
+def telling(boxes, scores, class_ids, iou):
+    """What a case can tell: whether a tie of scores decides, boxes of two classes would compete, or
+    two boxes overlap by exactly as much as they may."""
+    x1, y1, x2, y2 = boxes.T.astype(float)
+    wide = np.minimum.outer(x2, x2) - np.maximum.outer(x1, x1)
+    high = np.minimum.outer(y2, y2) - np.maximum.outer(y1, y1)
+    shared = np.maximum(wide, 0) * np.maximum(high, 0)
+    size = (x2 - x1) * (y2 - y1)
+    allowed = iou * (np.add.outer(size, size) - shared)
+    pair = ~np.eye(len(boxes), dtype=bool)
+    alike, equal = np.equal.outer(class_ids, class_ids), np.equal.outer(scores, scores)
+    over = (shared > allowed) & pair
+    at_the_limit = (shared == allowed) & (shared > 0) & alike & pair
+    return (over & alike & equal).any(), (over & ~alike).any(), at_the_limit.any()
+
+
+@pytest.mark.parametrize(("few", "cases"), [(nms.FEW, 10_000), (0, 3_000)], ids=["pairs", "blocks"])
+def test_it_agrees_with_the_greedy_algorithm_on_ten_thousand_random_cases(few, cases, monkeypatch):
     monkeypatch.setattr(nms, "FEW", few)
     rng = np.random.default_rng(few)
-    removed = 0
-    for _ in range(5000):
+    removed, told = 0, np.zeros(3, int)
+    for _ in range(cases):
         boxes, scores, classes = random_case(rng, int(rng.integers(0, 20)))
         iou = float(rng.choice([0.0, 0.25, 0.45, 0.5, 0.7, 1.0]))
         most = int(rng.choice([1, 5, 300]))
@@ -54,7 +72,13 @@ def test_it_agrees_with_the_greedy_algorithm_on_ten_thousand_random_cases(few, m
         expected = greedy(boxes, scores.tolist(), classes.tolist(), iou, most, agnostic)
         assert found.tolist() == expected
         removed += len(boxes) - len(expected)
-    assert removed > 5000  # the cases are worth something
+        told += telling(boxes, scores, classes, iou)
+    # The cases are worth something: ties, classes to keep apart and overlaps at the limit are many.
+    assert removed > cases
+    ties, classes_apart, at_the_limit = told
+    assert ties > cases / 8
+    assert classes_apart > cases / 4
+    assert at_the_limit > cases / 50
 
 
 @pytest.mark.parametrize("iou", [0.0, 0.3, 0.9])
