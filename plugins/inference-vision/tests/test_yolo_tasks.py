@@ -218,13 +218,16 @@ def test_oriented_suppression_leaves_of_each_object_what_its_area_says():
         truth = np.column_stack(
             [
                 100 * np.stack(np.divmod(places, 3), axis=1) + rng.uniform(-10, 10, (objects, 2)),
-                rng.uniform([50, 12], [75, 25], (objects, 2)),
+                rng.uniform([60, 14], [80, 22], (objects, 2)),
                 rng.uniform(-np.pi, np.pi, objects),
             ]
         )
         copies = rng.integers(1, 5, objects)
         boxes = np.repeat(truth, copies, axis=0)
-        boxes += rng.uniform(-1, 1, boxes.shape) * [1, 1, 2, 1, 0.04]
+        boxes += rng.uniform(-1, 1, boxes.shape) * [0.5, 0.5, 2, 1, 0.02]
+        # Along the box, which would be across it if angles ran the other way.
+        along = np.stack([np.cos(boxes[:, 4]), np.sin(boxes[:, 4])], axis=1)
+        boxes[:, :2] += along * rng.uniform(-7, 7, (len(boxes), 1))
         half_turn = rng.integers(0, 2, len(boxes))
         boxes[:, 4] += half_turn * np.pi  # which is the same box
         boxes = boxes.astype(np.float32)
