@@ -176,6 +176,42 @@ def test_garbage_is_an_error():
         found(made(SUPPRESSED), outputs)
 
 
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"num_predictions": np.array([[-1]])}, "counts -1 boxes of the 9"),
+        ({"num_predictions": np.array([[10]])}, "counts 10 boxes of the 9"),
+        ({"num_predictions": np.array([[np.nan]])}, "counts nan boxes of the 9"),
+        ({"num_predictions": np.zeros((0, 1))}, r"num_predictions \(0, 1\)"),
+        ({"pred_scores": np.ones((1, 8))}, r"pred_scores \(1, 8\)"),
+        ({"pred_classes": np.ones((1, 9, 1))}, r"pred_classes \(1, 9, 1\)"),
+        ({"pred_classes": np.full((1, 9), np.nan)}, "NaN or infinite class ids"),
+    ],
+)
+def test_damaged_tables_of_boxes_are_refused(damage, words):
+    outputs = {
+        "num_predictions": np.array([[1]]),
+        "pred_boxes": np.ones((1, 9, 4)),
+        "pred_scores": np.ones((1, 9)),
+        "pred_classes": np.zeros((1, 9)),
+    }
+    with pytest.raises(InvalidModel, match=words):
+        found(made(SUPPRESSED), {**outputs, **damage})
+
+
+def test_tables_of_another_number_of_pictures_are_refused():
+    outputs = {spec.name: np.zeros((2, *spec.shape[1:])) for spec in SUPPRESSED}
+    with pytest.raises(InvalidModel, match="of 2 pictures, and 1 were given"):
+        found(made(SUPPRESSED), outputs)
+
+
+def test_scores_of_no_class_are_refused():
+    processor = made((spec("913", (1, 30, 4)), spec("904", (1, 30, None))), labels=(), boxes=0)
+    outputs = {"913": np.ones((1, 30, 4)), "904": np.ones((1, 30, 0))}
+    with pytest.raises(InvalidModel, match=r"\(1, 30, 0\), which aren't boxes and scores"):
+        found(processor, outputs)
+
+
 def test_only_exports_with_suppression_are_recognised():
     recognise = YoloNasProcessor.recognise
     assert recognise({"outputs": SUPPRESSED}).task == "object-detection"

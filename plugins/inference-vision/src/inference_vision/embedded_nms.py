@@ -4,8 +4,8 @@
   Columns index, x1, y1, x2, y2, class id, score (YOLOv7's `--end2end --max-wh`), or score before
   class id (YOLO-NAS).
 - counted: `num_dets` (batch, 1), `det_boxes` (batch, n, 4), `det_scores` and `det_classes` (batch,
-  n), as TensorRT's EfficientNMS gives them and YOLOv6 and v7 name them; rows beyond the count are
-  undefined.
+  n), as TensorRT's EfficientNMS gives them and YOLOv6 and v7 name them; YOLO-NAS has other names. Rows
+  beyond the count are undefined.
 
 Light: numpy comes in with the first call.
 """
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 Form = Literal["flat", "counted"]
 FORMS: tuple[Form, ...] = ("flat", "counted")
 COUNTED = ("num_dets", "det_boxes", "det_scores", "det_classes")
+YOLO_NAS_COUNTED = ("num_predictions", "pred_boxes", "pred_scores", "pred_classes")
 
 YOLOV7_COLUMNS = (1, 2, 3, 4, 6, 5)
 YOLO_NAS_COLUMNS = (1, 2, 3, 4, 5, 6)
 """Where x1, y1, x2, y2, score and class id are in a flat row."""
 
 
-def form_of(outputs: Sequence[TensorSpec]) -> Form | None:
+def form_of(outputs: Sequence[TensorSpec], counted: Sequence[str] = COUNTED) -> Form | None:
     """The form of these outputs; None if it is neither."""
-    if set(COUNTED) <= {spec.name for spec in outputs}:
+    if set(counted) <= {spec.name for spec in outputs}:
         return "counted"
     if len(outputs) != 1 or (shape := outputs[0].shape) is None:
         return None
@@ -82,27 +83,34 @@ def of_flat(
     return boxes, counts
 
 
-def of_counted(outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+def of_counted(
+    outputs: Mapping[str, NDArray[Any]], names: Sequence[str] = COUNTED
+) -> NDArray[np.float32]:
     """float32 (batch, n, 6), x1, y1, x2, y2, score, class id, and zeros beyond the counts.
+
+    Args:
+        outputs: of the graph.
+        names: of the four, in the order above.
 
     Raises:
         InvalidModel: the shapes don't fit together, or a count is more than there are rows.
     """
     import numpy as np
 
-    counts, boxes, scores, ids = (outputs[name] for name in COUNTED)
+    counts, boxes, scores, ids = (outputs[name] for name in names)
     counts = counts.reshape(-1)
     fits = boxes.ndim == 3 and boxes.shape[2] == 4 and counts.shape == boxes.shape[:1]
     if not fits or scores.shape != boxes.shape[:2] or ids.shape != boxes.shape[:2]:
-        shapes = ", ".join(f"{name} {outputs[name].shape}" for name in COUNTED)
+        shapes = ", ".join(f"{name} {outputs[name].shape}" for name in names)
         raise InvalidModel(
             f"the outputs have the shapes {shapes}; wanted are (batch, 1), (batch, n, 4), (batch, n) "
             "and (batch, n)"
         )
-    wrong = (counts < 0) | (counts > boxes.shape[1])
-    if wrong.any():
+    counted = (counts >= 0) & (counts <= boxes.shape[1])  # NaN is neither
+    if not counted.all():
         raise InvalidModel(
-            f"the output 'num_dets' counts {counts[wrong][0]} boxes of the {boxes.shape[1]} there are"
+            f"the output {names[0]!r} counts {counts[~counted][0]} boxes of the {boxes.shape[1]} "
+            "there are"
         )
     joined = np.concatenate([boxes, scores[..., None], ids[..., None]], axis=2, dtype=np.float32)
     joined[np.arange(boxes.shape[1]) >= counts[:, None]] = 0

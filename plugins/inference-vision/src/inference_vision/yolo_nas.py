@@ -6,39 +6,28 @@ Its module is light: numpy and OpenCV come in with the first instance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from inference_core.errors import InvalidModel
 from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
 from inference_vision import embedded_nms
+from inference_vision.embedded_nms import YOLO_NAS_COLUMNS, YOLO_NAS_COUNTED
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 from inference_vision.yolo_options import CONFIDENCE, YoloOptions
 
 if TYPE_CHECKING:
+    import numpy as np
     from inference_core.processor import Tensors
     from inference_core.results import Detections
     from inference_core.session import TensorSpec
+    from numpy.typing import NDArray
 
     from inference_vision.letterbox import Placement
     from inference_vision.yolo_decode import Candidates
 
 TASK = "object-detection"
-COUNT, BOXES, SCORES, CLASSES = "num_predictions", "pred_boxes", "pred_scores", "pred_classes"
-
-
-class Form(NamedTuple):
-    """Names of the outputs; `classes` and `valid` (how many rows count) only where the graph itself
-    suppresses overlaps."""
-
-    boxes: str
-    scores: str
-    classes: str | None = None
-    valid: str | None = None
-
-
-SUPPRESSED = Form(BOXES, SCORES, CLASSES, COUNT)
 
 
 class YoloNasProcessor:
@@ -62,9 +51,12 @@ class YoloNasProcessor:
         settings = Settings(package, ("boxes", "stride", *PICTURE_SETTINGS))
         graph = parts["model"]
         self._labels = package.labels
-        is_flat = embedded_nms.form_of(graph.outputs) == "flat"
-        self._flat = graph.outputs[0].name if is_flat else None
-        self._form = SUPPRESSED if is_flat else _form(package, graph.outputs)
+        self._embedded = embedded_nms.form_of(graph.outputs, YOLO_NAS_COUNTED)
+        if self._embedded is None:
+            self._boxes, self._scores = _boxes_and_scores(package, graph.outputs)
+        else:
+            flat = self._embedded == "flat"
+            self._boxes = graph.outputs[0].name if flat else YOLO_NAS_COUNTED[1]
 
         from inference_vision.picture_input import PictureInput
 
@@ -75,7 +67,7 @@ class YoloNasProcessor:
     def recognise(cls, facts: Facts) -> Recognition | None:
         """Exports with suppression, by the names of their outputs; nothing else tells surely."""
         names = {spec.name for spec in facts.get("outputs", ())}
-        return Recognition(TASK) if names == {COUNT, BOXES, SCORES, CLASSES} else None
+        return Recognition(TASK) if names == set(YOLO_NAS_COUNTED) else None
 
     def preprocess(
         self, inputs: Sequence[Any], options: YoloOptions
@@ -93,31 +85,89 @@ class YoloNasProcessor:
                 a label.
             InvalidArgument: an option names a class that the model doesn't have.
         """
-        if self._flat is not None:
-            outputs = _by_picture(outputs[self._flat], len(context), self._flat)
-        boxes, scores = outputs[self._form.boxes], outputs[self._form.scores]
-        rank = 3 if self._form.classes is None else 2
-        fits = boxes.ndim == 3 and boxes.shape[2] == 4 and scores.ndim == rank
-        if not fits or boxes.shape[:2] != scores.shape[:2] or len(boxes) != len(context):
-            raise InvalidModel(
-                f"the outputs have the shapes {boxes.shape} and {scores.shape}, which aren't boxes "
-                f"and scores of {len(context)} pictures"
-            )
+        from inference_vision.class_selection import UNLABELLED
+        from inference_vision.yolo_decode import decode
+
+        if self._embedded is not None:
+            rows = self._suppressed(outputs, len(context))
+            least = self._least(len(self._labels) or UNLABELLED, options)
+            found = [decode("end-to-end", each, least, 0, self._boxes) for each in rows]
+        else:
+            boxes, scores = self._raw(outputs, len(context))
+            least = self._least(scores.shape[2], options)
+            pairs = zip(boxes, scores, strict=True)
+            found = [self._candidates(*pair, least) for pair in pairs]
         return [
-            self._detections(outputs, index, placement, options)
-            for index, placement in enumerate(context)
+            self._detections(candidates, placement, options)
+            for candidates, placement in zip(found, context, strict=True)
         ]
 
+    def _suppressed(self, outputs: Tensors, pictures: int) -> NDArray[np.float32]:
+        """(pictures, n, 6): x1, y1, x2, y2, score, class id."""
+        if self._embedded == "flat":
+            raw = outputs[self._boxes]
+            return embedded_nms.of_flat(raw, pictures, YOLO_NAS_COLUMNS, self._boxes)[0]
+        rows = embedded_nms.of_counted(outputs, YOLO_NAS_COUNTED)
+        if len(rows) != pictures:
+            raise InvalidModel(
+                f"the outputs are of {len(rows)} pictures, and {pictures} were given"
+            )
+        return rows
+
+    def _raw(self, outputs: Tensors, pictures: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Boxes (pictures, N, 4) and scores (pictures, N, classes)."""
+        boxes, scores = outputs[self._boxes], outputs[self._scores]
+        fits = boxes.ndim == scores.ndim == 3 and boxes.shape[2] == 4 and scores.shape[2] > 0
+        if not fits or boxes.shape[:2] != scores.shape[:2] or len(boxes) != pictures:
+            raise InvalidModel(
+                f"the outputs have the shapes {boxes.shape} and {scores.shape}, which aren't boxes "
+                f"and scores of {pictures} pictures"
+            )
+        if len(self._labels) not in (0, scores.shape[2]):
+            raise InvalidModel(
+                f"the output {self._scores!r} scores {scores.shape[2]} classes, and there are "
+                f"{len(self._labels)} labels"
+            )
+        return boxes, scores
+
+    def _least(self, classes: int, options: YoloOptions) -> NDArray[np.float32]:
+        from inference_vision.class_selection import thresholds
+
+        return thresholds(self._labels, classes, options.confidence, CONFIDENCE, options.classes)
+
+    def _candidates(
+        self, boxes: NDArray[Any], scores: NDArray[Any], least: NDArray[np.float32]
+    ) -> Candidates:
+        """Of boxes that nothing suppressed, those that reach their class's confidence."""
+        import numpy as np
+
+        from inference_vision.finite import check_finite
+        from inference_vision.yolo_decode import Candidates
+
+        best = scores.max(axis=1)  # NaN where any score is NaN
+        check_finite(best, self._scores, "scores")
+        rows = np.flatnonzero(best >= least.min(initial=np.inf))
+        ids = scores[rows].argmax(axis=1)
+        enough = best[rows] >= least[ids]
+        rows, ids = rows[enough], ids[enough]
+        return Candidates(
+            boxes[rows].astype(np.float32),
+            best[rows].astype(np.float32),
+            ids.astype(np.int64),
+            np.empty((len(rows), 0), np.float32),
+        )
+
     def _detections(
-        self, outputs: Tensors, index: int, placement: Placement, options: YoloOptions
+        self, found: Candidates, placement: Placement, options: YoloOptions
     ) -> Detections:
         import numpy as np
         from inference_core.results import Detections
 
+        from inference_vision.finite import check_finite
         from inference_vision.nms import non_maximum_suppression
 
-        found = self._candidates(outputs, index, options)
-        if self._form.classes is None:
+        check_finite(found.boxes, self._boxes, "boxes")
+        if self._embedded is None:
             kept = non_maximum_suppression(
                 found.boxes,
                 found.scores,
@@ -136,60 +186,10 @@ class YoloNasProcessor:
         labels = tuple(self._labels[i] if self._labels else str(i) for i in ids.tolist())
         return Detections(xyxy, found.scores, ids, labels, placement.source)
 
-    def _candidates(self, outputs: Tensors, index: int, options: YoloOptions) -> Candidates:
-        """What reaches its class's confidence."""
-        import numpy as np
 
-        from inference_vision.class_selection import UNLABELLED, thresholds
-        from inference_vision.finite import check_finite
-        from inference_vision.yolo_decode import Candidates
-
-        boxes, scores = outputs[self._form.boxes][index], outputs[self._form.scores][index]
-        if self._form.classes is None:
-            best = scores.max(axis=1)  # NaN where any score is NaN
-            count = len(self._labels) or scores.shape[1]
-            if scores.shape[1] != count:
-                raise InvalidModel(
-                    f"the output {self._form.scores!r} scores {scores.shape[1]} classes, and there "
-                    f"are {count} labels"
-                )
-            all_ids = None
-        else:
-            assert self._form.valid is not None
-            end = int(outputs[self._form.valid].reshape(-1)[index])
-            boxes, best = boxes[:end], scores[:end]
-            all_ids = outputs[self._form.classes][index][:end].astype(np.int64)
-            count = len(self._labels) or UNLABELLED
-        check_finite(best, self._form.scores, "scores")
-        least = thresholds(self._labels, count, options.confidence, CONFIDENCE, options.classes)
-        rows = np.flatnonzero(best >= least.min(initial=np.inf))
-        ids = scores[rows].argmax(axis=1) if all_ids is None else all_ids[rows]
-        wrong = ids[(ids < 0) | (ids >= count)]
-        if len(wrong):
-            raise InvalidModel(f"the graph gives class id {wrong[0]}; there are {count} labels")
-        rows, ids = rows[best[rows] >= least[ids]], ids[best[rows] >= least[ids]]
-        check_finite(boxes[rows], self._form.boxes, "boxes")
-        return Candidates(
-            boxes[rows].astype(np.float32),
-            best[rows].astype(np.float32),
-            ids.astype(np.int64),
-            np.empty((len(rows), 0), np.float32),
-        )
-
-
-def _by_picture(raw: Any, pictures: int, output: str) -> Tensors:
-    """A flat output as the four of an export in batches."""
-    from inference_vision.finite import check_finite
-
-    rows, counts = embedded_nms.of_flat(raw, pictures, embedded_nms.YOLO_NAS_COLUMNS, output)
-    check_finite(rows, output, "boxes")
-    return {COUNT: counts, BOXES: rows[..., :4], SCORES: rows[..., 4], CLASSES: rows[..., 5]}
-
-
-def _form(package: ModelPackage, outputs: Sequence[TensorSpec]) -> Form:
+def _boxes_and_scores(package: ModelPackage, outputs: Sequence[TensorSpec]) -> tuple[str, str]:
+    """Names of the two outputs of an export without suppression."""
     names = [spec.name for spec in outputs]
-    if {COUNT, BOXES, SCORES, CLASSES} <= set(names):
-        return SUPPRESSED
     given = package.processor.settings.get("boxes") if package.processor else None
     if isinstance(given, int) and 0 <= given < len(names):
         given = names[given]
@@ -203,12 +203,12 @@ def _form(package: ModelPackage, outputs: Sequence[TensorSpec]) -> Form:
         scores = next(spec for spec in ranked if spec is not boxes[0])
         columns = scores.shape[2] if scores.shape else None
         if not package.labels or columns in (None, len(package.labels)):
-            return Form(boxes[0].name, scores.name)
+            return boxes[0].name, scores.name
     shapes = ", ".join(map(str, outputs)) or "none"
     raise InvalidModel(
         f"{package.name}: the outputs aren't clearly those of a YOLO-NAS with "
         f"{len(package.labels) or 'any number of'} labels: {shapes}. Wanted are boxes (batch, N, 4) "
-        f"and scores (batch, N, classes), or {COUNT}, {BOXES}, {SCORES} and {CLASSES}; or one output "
-        "(N, 7). Where both can be the boxes, write into the processor's settings in model.json which "
-        'one is: "boxes": 0'
+        f"and scores (batch, N, classes), or {', '.join(YOLO_NAS_COUNTED)}; or one output (N, 7). "
+        "Where both can be the boxes, write into the processor's settings in model.json which one "
+        'is: "boxes": 0'
     )
