@@ -136,6 +136,7 @@ def expected(size, canvas, fit, rectangle):
 @example((1, 8000), (640, 640), MIDDLE, MIDDLE, "linear", "nearest")
 @example((8000, 1), (640, 640), MIDDLE, MIDDLE, "linear", "down")
 @example((20_000, 3), (640, 640), MIDDLE, MIDDLE, "linear", "down")
+@example((20_000, 400), (640, 640), MIDDLE, MIDDLE, "linear", "nearest")
 @example((8000, 1500), (320, 416), MIDDLE, MIDDLE, "linear", "nearest")
 def test_soft_edges_come_back_within_half_a_source_pixel(
     make, fit, size, canvas, across, down, interpolation, rounding
