@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
+import numpy as np
 import pytest
-from inference_core import AutoModel
+from inference_core import AutoModel, InvalidInput
 
 vision = pytest.importorskip("inference_vision")
 pytest.importorskip("inference_onnx")
@@ -46,6 +48,87 @@ def test_a_stream_of_a_video_finds_what_the_frames_one_by_one_do(clip):
     assert any(each["detections"] for each in alone)
 
 
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory, pictures):
+    """300 frames in which the sample pictures move, each frame different from those around it."""
+    import cv2
+
+    scenes = [cv2.resize(vision.read_image(each).pixels, (320, 240)) for each in pictures[:3]]
+    path = tmp_path_factory.mktemp("video") / "long.mp4"
+    with vision.VideoWriter(path, 30) as writer:
+        for index in range(300):
+            writer.write(np.roll(scenes[index // 100], 3 * index, axis=1))
+    return path
+
+
+class Counted:
+    """The frames of a video, and how many of them were read."""
+
+    def __init__(self, video):
+        self.video, self.read = video, 0
+
+    def __iter__(self):
+        for frame in self.video:
+            self.read += 1
+            yield frame
+
+
+def stream_threads():
+    return [t.name for t in threading.enumerate() if t.name.startswith("inference-stream")]
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_three_hundred_frames_come_in_order_with_the_answer_of_each(long_clip, batch_size):
+    options = {"backend": "onnx", "options": {"threads": 1}, "batch_size": batch_size}
+    with AutoModel.from_pretrained("shapes", **options) as model, vision.Video(long_clip) as video:
+        frames, most, sample = Counted(video), 0, []
+        for taken, (frame, result) in enumerate(model.stream(frames), 1):
+            assert frame.index == taken - 1
+            most = max(most, frames.read - taken)
+            if frame.index % 7 == 0:
+                sample.append((frame, result))
+        assert taken == frames.read == 300
+        # Three stages, one batch between each two of them, and the one that is handed out.
+        assert most <= 5 * (batch_size or 1) - 1
+        assert len({str(result.to_dict()) for _, result in sample}) > 40
+        for frame, result in sample:
+            alone = model(frame)
+            assert alone.labels == result.labels
+            np.testing.assert_allclose(alone.xyxy, result.xyxy, atol=0.01)
+    assert stream_threads() == []
+
+
+def test_leaving_the_stream_of_a_video_leaves_the_video_where_it_is(long_clip):
+    with (
+        AutoModel.from_pretrained("shapes", backend="onnx", options={"threads": 1}) as model,
+        vision.Video(long_clip) as video,
+    ):
+        frames = Counted(video)
+        for frame, _ in model.stream(frames):
+            if frame.index == 100:
+                break
+        assert stream_threads() == []
+        assert 101 <= frames.read <= 105
+        assert len(model(frame).labels) > 0
+
+
+def test_a_bad_frame_is_an_error_after_all_that_came_before_it(long_clip):
+    def frames(video):
+        for frame in video:
+            yield b"no picture" if frame.index == 150 else frame
+
+    with (
+        AutoModel.from_pretrained("shapes", backend="onnx", options={"threads": 1}) as model,
+        vision.Video(long_clip) as video,
+    ):
+        seen = []
+        with pytest.raises(InvalidInput, match="not an image"):  # noqa: PT012
+            for frame, _ in model.stream(frames(video)):
+                seen.append(frame.index)
+        assert seen == list(range(150))
+        assert stream_threads() == []
+
+
 def test_predict_on_a_video_gives_frames_an_annotated_video_and_coco(infer, clip, tmp_path):
     run = infer(*FIRST, clip, "--json", "--save", "out", "--coco", "found.json")
     assert (run.code, run.err) == (0, "")
@@ -75,6 +158,52 @@ def test_predict_on_a_video_gives_frames_an_annotated_video_and_coco(infer, clip
         assert annotation["image_id"] == image
         assert annotation["category_id"] == detection["class_id"] + 1
         assert [x, y, x + width, y + height] == pytest.approx(detection["xyxy"], abs=0.01)
+
+
+@pytest.fixture
+def embedder(tmp_path):
+    """An embedding of the mean colour."""
+    onnx = pytest.importorskip("onnx")
+    helper, tensor = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("ReduceMean", ["images"], ["vector"], axes=[2, 3], keepdims=0)],
+        "mean colour",
+        [helper.make_tensor_value_info("images", tensor, [1, 3, 32, 32])],
+        [helper.make_tensor_value_info("vector", tensor, [1, 3])],
+    )
+    folder = tmp_path / "colours"
+    folder.mkdir()
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), folder / "model.onnx")
+    manifest = {
+        "schema_version": 1,
+        "name": "colours",
+        "processor": {"name": "embedding"},
+        "artifacts": [{"format": "onnx", "parts": {"model": "model.onnx"}}],
+    }
+    (folder / "model.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_what_cannot_be_drawn_is_told_frame_by_frame_and_is_no_error(
+    infer, clip, embedder, pictures, tmp_path
+):
+    run = infer("predict", embedder, pictures[0], clip, "--save", "out", OMP_NUM_THREADS="1")
+    assert run.code == 0
+    assert run.err == "warning: --save: there is nothing to draw of a result Embedding\n"
+    picture, *frames, last = run.out.splitlines()
+    assert picture.startswith(f"{pictures[0]}: Embedding(")
+    assert [line.split()[1] for line in frames] == [f"{index / 5:.2f}" for index in range(12)]
+    assert last.startswith(f"{clip}: 12 frames, ")
+    assert last.endswith(" per second")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_video_that_cannot_be_written_names_its_option(infer, clip, tmp_path):
+    (tmp_path / "out" / f".{clip.stem}.partial.mp4").mkdir(parents=True)
+    run = infer(*FIRST, clip, "--save", "out")
+    assert run.code == 1
+    assert run.err.startswith(f"error: --save out/{clip.name}: ")
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_goes_on(infer, clip, tmp_path, pictures):

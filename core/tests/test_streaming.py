@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import queue
 import subprocess
 import sys
@@ -342,6 +344,61 @@ def test_a_model_streams_in_batches_where_it_was_told_so(linear):
         batches = linear.sessions[-1].batches
         assert sum(batches) == 20
         assert max(batches) == 3
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_three_hundred_inputs_come_in_order_and_few_are_read_ahead(linear, batch_size):
+    read, most = 0, 0
+
+    def rows():
+        nonlocal read
+        for number in range(300):
+            read += 1
+            yield (number, 0)
+
+    with AutoModel.from_pretrained(linear.package(), batch_size=batch_size) as model:
+        stages = len(model.stages())
+        for taken, (row, result) in enumerate(model.stream(rows()), 1):
+            assert row == (taken - 1, 0)
+            assert result == [10.0 + row[0], 20.0 + 3 * row[0]]
+            if taken % 50 == 1:
+                while read - taken < stages:  # one for each stage: so far it does read ahead
+                    time.sleep(0.001)
+                time.sleep(0.01)  # whoever may read on does it now
+            most = max(most, read - taken)
+    assert taken == read == 300
+    assert most <= (stages + 2) * (batch_size or 1) - 1
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.parametrize("way", ["break", "error"])
+def test_leaving_the_loop_of_a_model_stops_reading_and_the_model_goes_on(linear, way, batch_size):
+    read, ended = 0, threading.Event()
+
+    def rows():
+        nonlocal read
+        try:
+            for read in itertools.count():  # noqa: B007 - it is looked at from outside
+                yield (0, 0)
+        finally:
+            ended.set()
+
+    def consume(model):
+        for number, _ in enumerate(model.stream(rows())):
+            if number == 20 and way == "break":
+                break
+            if number == 20:
+                raise KeyError("of the loop's own")
+
+    with AutoModel.from_pretrained(linear.package(), batch_size=batch_size) as model:
+        before = threads()
+        with pytest.raises(KeyError) if way == "error" else contextlib.nullcontext():
+            consume(model)
+        assert ended.is_set()
+        assert threads() == before
+        left_at = read
+        assert model((0, 0)) == [10.0, 20.0]
+        assert read == left_at
 
 
 def test_a_bad_input_in_a_stream_is_an_error_after_the_good_ones(linear):
