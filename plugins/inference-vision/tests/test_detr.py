@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -302,6 +303,32 @@ def test_nan_anywhere_that_counts_is_an_error(form):
         raw[damaged.name][0, 0] = np.nan
         with pytest.raises(InvalidModel, match="NaN"):
             processor.postprocess(raw, context, OPTIONS)
+
+
+@pytest.mark.parametrize("form", ["joint", "rf-detr", "transformers", "deployed"])
+def test_outputs_that_do_not_belong_together_are_refused_with_their_shapes(form):
+    processor = made(form, masks=True)
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    boxes, scores = np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), np.full((9, 3), 0.5)
+    good = {**raw_of(form, boxes, scores), "masks": np.ones((1, 9, 8, 8), np.float32)}
+    good.pop("last_hidden_state", None)
+    assert len(processor.postprocess(good, context, OPTIONS)[0]) > 0
+    for name, array in good.items():
+        wrong = [array[0], array[:0], np.concatenate([array] * 2), array[..., :0]]
+        wrong += [array[:, :-1]] if len(good) > 1 else []
+        for damaged in wrong:
+            shape = re.escape(f"{name} {damaged.shape}")
+            with pytest.raises(InvalidModel, match=f"{shape}.* of 1 pictures"):
+                processor.postprocess({**good, name: damaged}, context, OPTIONS)
+
+
+def test_a_box_that_is_finite_as_a_fraction_alone_is_an_error():
+    processor = made("rf-detr")
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    raw = raw_of("rf-detr", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), np.full((9, 3), 0.5))
+    raw["dets"][0, 0, 2] = 3e38
+    with pytest.raises(InvalidModel, match="infinite boxes"):
+        processor.postprocess(raw, context, OPTIONS)
 
 
 def test_a_class_id_without_a_label_is_an_error():

@@ -178,19 +178,11 @@ class DetrProcessor:
                 id without a label.
             InvalidArgument: an option names a class that the model doesn't have.
         """
-        boxes, scores = outputs[self._form.boxes], outputs[self._form.scores]
-        rank = 2 if self._form.kind == "postprocessed" else 3
-        fits = boxes.ndim == 3 and scores.ndim == rank and len(boxes) == len(scores)
-        if not fits or len(boxes) != len(context) or boxes.shape[1] != scores.shape[1]:
-            raise InvalidModel(
-                f"the outputs have the shapes {boxes.shape} and {scores.shape}, which aren't boxes "
-                f"and scores of {len(context)} pictures"
-            )
-        form = self._form
         # A graph may give more, even numbers without a batch axis.
-        used = {name for name in (form.boxes, form.scores, form.classes, form.masks) if name}
+        used = {name: outputs[name] for name in self._form.ranks()}
+        self._form.check({name: array.shape for name, array in used.items()}, len(context))
         return [
-            self._detections({name: outputs[name][i] for name in used}, placement, options)
+            self._detections({name: array[i] for name, array in used.items()}, placement, options)
             for i, placement in enumerate(context)
         ]
 

@@ -101,9 +101,11 @@ def corners(cxcywh: NDArray[Any], width: int, height: int, output: str) -> NDArr
     """Boxes (N, 4) as fractions of an input, in its pixels: x1, y1, x2, y2.
 
     Raises:
-        InvalidModel: one is NaN or infinite.
+        InvalidModel: one is NaN or infinite, or so large that its corners are.
     """
-    check_finite(cxcywh, output, "boxes")
     centre, half = cxcywh[:, :2].astype(np.float64), cxcywh[:, 2:].astype(np.float64) / 2
-    xyxy = np.concatenate([centre - half, centre + half], axis=1) * (width, height, width, height)
-    return np.asarray(xyxy, np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # the check tells in better words
+        pixels = np.concatenate([centre - half, centre + half], axis=1) * ((width, height) * 2)
+        xyxy = np.asarray(pixels, np.float32)
+    check_finite(xyxy, output, "boxes")
+    return xyxy

@@ -7,7 +7,7 @@ inference_core only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -54,6 +54,31 @@ class Form:
     classes: str | None = None
     masks: str | None = None
     columns: int | None = None
+
+    def ranks(self) -> dict[str, int]:
+        """How many axes each of its outputs has."""
+        scores_rank = 2 if self.kind == "postprocessed" else 3
+        named = ((self.boxes, 3), (self.scores, scores_rank), (self.classes, 2), (self.masks, 4))
+        return {name: rank for name, rank in named if name is not None}
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]], pictures: int) -> None:
+        """Raise unless outputs of these shapes, by name, are of so many pictures.
+
+        Raises:
+            InvalidModel: an axis is missing or too many, or has another length than it must.
+        """
+        start = (pictures, *shapes[self.boxes][1:2])
+        columns = shapes[self.boxes][2:]
+        fits = columns > (4,) if self.kind == "joint" else columns == (4,)
+        for name, rank in self.ranks().items():
+            shape = shapes[name]
+            fits = fits and len(shape) == rank and shape[:2] == start and 0 not in shape[2:]
+        if not fits:
+            given = ", ".join(f"{name} {shapes[name]}" for name in shapes)
+            raise InvalidModel(
+                f"the outputs have the shapes {given}, which aren't boxes and what belongs to them of "
+                f"{pictures} pictures"
+            )
 
 
 def form_of(outputs: Sequence[TensorSpec], boxes_in: str | None = None) -> Form | None:
