@@ -18,6 +18,8 @@ from inference_core.session import TensorSpec
 from inference_vision.letterbox import Placement
 from inference_vision.yolo import YoloOptions, YoloProcessor
 
+from .geometry import to_input
+
 LABELS = ("a", "b", "c")
 BOXES = 40  # more than classes, so that shapes tell the layout
 SHAPES = {
@@ -48,14 +50,16 @@ def raw_output(layout, boxes, scores, class_ids):
 
 @st.composite
 def scenes(draw):
-    """A picture's size and boxes far apart in a grid of cells, with scores and classes."""
+    """Where a picture lies in the input, boxes of it (x1, y1, x2, y2) far apart in a grid of cells
+    and the same boxes in the input, with scores and classes."""
     source = draw(st.tuples(st.integers(64, 4000), st.integers(64, 4000)))
-    placement = Placement.of(source, (320, 320), "letterbox")
+    fit = draw(st.sampled_from(["letterbox", "fit", "stretch"]))
     cells = draw(st.lists(st.integers(0, 15), unique=True, max_size=16))
-    step = np.divide(placement.inner, 4)
-    corners = np.array([[cell % 4, cell // 4] for cell in cells]).reshape(-1, 2)
-    low = corners * step + placement.offset + 0.1 * step
-    boxes = np.concatenate([low, low + 0.8 * step], axis=1).astype(np.float32)
+    shares = np.random.default_rng(draw(st.integers(0, 999))).uniform(0.05, 0.45, (len(cells), 4))
+    step = np.divide(source, 4)
+    corners = np.array([[cell % 4, cell // 4] for cell in cells]).reshape(-1, 2) * step
+    drawn = np.stack([corners + shares[:, :2] * step, corners + (1 - shares[:, 2:]) * step], axis=1)
+    boxes = to_input(drawn, source, (320, 320), fit).reshape(-1, 4)
     scores = draw(
         st.lists(
             st.floats(2**-6, 0.9375, width=32),
@@ -65,25 +69,29 @@ def scenes(draw):
         )
     )
     classes = draw(st.lists(st.integers(0, 2), min_size=len(cells), max_size=len(cells)))
-    return placement, boxes, np.array(scores, np.float32), np.array(classes, np.int64)
+    placement = Placement.of(source, (320, 320), fit)
+    answer = boxes.astype(np.float32), np.array(scores, np.float32), np.array(classes, np.int64)
+    return placement, drawn.reshape(-1, 4), *answer
+
+
+def sure(scores, confidence):
+    """The threshold, unless a score is so close that it may fall on either side by rounding."""
+    return confidence if np.all(np.abs(scores - confidence) > 1e-4) else 0.005
 
 
 @pytest.mark.parametrize("layout", SHAPES)
 @settings(max_examples=60, deadline=None)
 @given(scene=scenes(), confidence=st.floats(0.05, 0.95))
 def test_the_boxes_of_a_scene_come_back(layout, scene, confidence):
-    placement, boxes, scores, classes = scene
-    # What is this close to the threshold may fall on either side of it by rounding.
-    confidence = confidence if np.all(np.abs(scores - confidence) > 1e-4) else 0.005
+    placement, drawn, boxes, scores, classes = scene
+    confidence = sure(scores, confidence)
     processor = processor_of(layout)
     outputs = {"output0": raw_output(layout, boxes, scores, classes)[None]}
     (found,) = processor.postprocess(outputs, (placement,), YoloOptions(confidence=confidence))
 
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= confidence]
-    scale = np.tile(np.divide(placement.source, placement.inner), 2)
-    expected = (boxes[order] - np.tile(placement.offset, 2)) * scale
-    np.testing.assert_allclose(found.xyxy, expected, atol=0.02)
+    np.testing.assert_allclose(found.xyxy, drawn[order], atol=0.02)
     np.testing.assert_allclose(found.confidence, scores[order], atol=1e-6)
     assert found.class_id.tolist() == classes[order].tolist()
     assert found.labels == tuple(LABELS[i] for i in classes[order])
@@ -135,11 +143,16 @@ def test_only_the_wanted_classes_and_so_many_are_returned(layout):
 
 
 @settings(max_examples=60, deadline=None)
-@given(scene=scenes(), form=st.sampled_from(["flat", "counted"]), labelled=st.booleans())
-def test_lists_of_suppressed_boxes_are_split_by_picture(scene, form, labelled):
+@given(
+    scene=scenes(),
+    form=st.sampled_from(["flat", "counted"]),
+    labelled=st.booleans(),
+    confidence=st.floats(0.01, 0.95),
+)
+def test_lists_of_suppressed_boxes_are_split_by_picture(scene, form, labelled, confidence):
     """The scene is the second picture of three, among another's boxes and those that fill up."""
-    placement, boxes, scores, classes = scene
-    count = len(boxes)
+    placement, drawn, boxes, scores, classes = scene
+    confidence, count = sure(scores, confidence), len(boxes)
     if form == "flat":
         rows = np.column_stack([np.ones(count), boxes, classes, scores])
         others = np.array([[0, 0, 0, 320, 320, 2, 0.99], [3, 0, 0, 320, 320, 1, 0.99]])
@@ -152,12 +165,11 @@ def test_lists_of_suppressed_boxes_are_split_by_picture(scene, form, labelled):
         outputs["det_scores"][1, :count] = scores
         outputs["det_classes"][1, :count] = classes
     processor = processor_of_outputs(specs, LABELS if labelled else ())
-    results = processor.postprocess(outputs, (placement,) * 3, YoloOptions(confidence=0.01))
-    assert [len(result) for result in results] == [int(form == "flat"), count, 0]
+    results = processor.postprocess(outputs, (placement,) * 3, YoloOptions(confidence=confidence))
     order = np.argsort(-scores, kind="stable")
-    scale = np.tile(np.divide(placement.source, placement.inner), 2)
-    expected = (boxes[order] - np.tile(placement.offset, 2)) * scale
-    np.testing.assert_allclose(results[1].xyxy, expected, atol=0.02)
+    order = order[scores[order] >= confidence]
+    assert [len(result) for result in results] == [int(form == "flat"), len(order), 0]
+    np.testing.assert_allclose(results[1].xyxy, drawn[order], atol=0.02)
     np.testing.assert_array_equal(results[1].confidence, scores[order])
     names = LABELS if labelled else ("0", "1", "2")
     assert results[1].labels == tuple(names[i] for i in classes[order])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +22,8 @@ from inference_vision.yolo_keypoints import COCO_NAMES, YoloKeypointsProcessor
 from inference_vision.yolo_options import YoloMaskOptions
 from inference_vision.yolo_oriented import YoloOrientedProcessor
 from inference_vision.yolo_segmentation import YoloSegmentationProcessor
+
+from .geometry import placed, to_source
 
 LABELS = ("a", "b", "c")
 BOXES, SIDE, CELLS = 100, 320, 80
@@ -63,22 +66,43 @@ def processor_of(cls, layout, extras, settings=None, labels=LABELS, prototypes=N
 
 @st.composite
 def scenes(draw):
-    """A placement and boxes (centre and size) apart from each other, with scores below 0.5."""
+    """A picture's size and fit, boxes of the input (centre and size) apart from each other, scores
+    below 0.5, classes, and a threshold."""
     source = draw(st.tuples(st.integers(40, 3000), st.integers(40, 3000)))
-    placement = Placement.of(source, (SIDE, SIDE), draw(st.sampled_from(["letterbox", "stretch"])))
+    fit = draw(st.sampled_from(["letterbox", "fit", "stretch"]))
+    scale, offset = placed(source, (SIDE, SIDE), fit)
     cells = draw(st.lists(st.integers(0, 8), unique=True, min_size=1, max_size=9))
-    step = np.divide(placement.inner, 3)
+    step = source * scale / 3
     centre = np.array([[cell % 3 + 0.5, cell // 3 + 0.5] for cell in cells]) * step
     share = draw(st.lists(st.floats(0.3, 0.7), min_size=len(cells), max_size=len(cells)))
-    boxes = np.hstack([centre + placement.offset, step * np.array(share)[:, None]])
+    boxes = np.hstack([centre + offset, step * np.array(share)[:, None]])
     order = draw(st.permutations(range(len(cells))))
     scores = 0.3 + np.array(order) / 64
     classes = draw(st.lists(st.integers(0, 2), min_size=len(cells), max_size=len(cells)))
-    return placement, boxes, scores, np.array(classes)
+    confidence = draw(st.integers(18, 30)) / 64 + 0.3 - 20 / 64 + 1 / 128  # between two scores
+    return Scene(source, fit, boxes, scores, np.array(classes), confidence)
 
 
-def source_points(placement, points):
-    return (points - placement.offset) * np.divide(placement.source, placement.inner)
+class Scene(NamedTuple):
+    source: tuple[int, int]
+    fit: str
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    confidence: float
+
+    @property
+    def placement(self):
+        return Placement.of(self.source, (SIDE, SIDE), self.fit)
+
+    @property
+    def order(self):
+        """Rows that are sure enough, best first."""
+        order = np.argsort(-self.scores)
+        return order[self.scores[order] >= self.confidence]
+
+    def to_source(self, points):
+        return to_source(points, self.source, (SIDE, SIDE), self.fit)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -86,21 +110,26 @@ def source_points(placement, points):
 @settings(max_examples=25, deadline=None)
 @given(scene=scenes(), seed=st.integers(0, 2**32 - 1))
 def test_keypoints_come_back_where_they_are_in_the_source(layout, numbers, scene, seed):
-    placement, boxes, scores, classes = scene
+    boxes, order = scene.boxes, scene.order
     rng = np.random.default_rng(seed)
     points = rng.random((len(boxes), 5, 3)) * [SIDE, SIDE, 1]
     extras = points[..., :numbers].reshape(len(boxes), -1)
-    raw = written(layout, boxes, scores, classes, extras)
+    raw = written(layout, boxes, scene.scores, scene.classes, extras)
     settings_given = {"keypoints": [5, numbers], "keypoint_names": list("vwxyz")}
     processor = processor_of(YoloKeypointsProcessor, layout, 5 * numbers, settings_given)
-    (found,) = processor.postprocess({"output0": raw}, (placement,), YoloOptions())
+    options = YoloOptions(confidence=scene.confidence)
+    (found,) = processor.postprocess({"output0": raw}, (scene.placement,), options)
 
-    order = np.argsort(-scores)
-    assert found.class_id.tolist() == classes[order].tolist()
-    expected = source_points(placement, points[order][..., :2])
+    assert found.class_id.tolist() == scene.classes[order].tolist()
+    np.testing.assert_allclose(found.confidence, scene.scores[order], atol=1e-6)
+    corners = np.stack([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
+    np.testing.assert_allclose(
+        found.xyxy, scene.to_source(corners)[order].reshape(-1, 4), atol=0.02
+    )
+    expected = scene.to_source(points[order][..., :2])
     np.testing.assert_allclose(found.keypoints[..., :2], expected, atol=0.02)
     visible = points[order][..., 2] if numbers == 3 else 1
-    np.testing.assert_allclose(found.keypoints[..., 2], visible + np.zeros((len(boxes), 5)), 1e-5)
+    np.testing.assert_allclose(found.keypoints[..., 2], visible + np.zeros((len(order), 5)), 1e-5)
     assert found.keypoint_names == tuple("vwxyz")
 
 
@@ -131,23 +160,23 @@ def test_wrong_settings_of_keypoints_are_errors_that_name_them(given_settings, w
 @settings(max_examples=25, deadline=None)
 @given(scene=scenes(), seed=st.integers(0, 2**32 - 1))
 def test_oriented_boxes_come_back_as_their_corners(layout, scene, seed):
-    placement, boxes, scores, classes = scene
+    boxes, order = scene.boxes, scene.order
     angles = np.random.default_rng(seed).uniform(-np.pi / 4, 3 * np.pi / 4, (len(boxes), 1))
-    raw = written(layout, boxes, scores, classes, angles, oriented=True)
+    raw = written(layout, boxes, scene.scores, scene.classes, angles, oriented=True)
     processor = processor_of(YoloOrientedProcessor, layout, 1)
-    options = YoloOptions(iou=1.0)  # turned, the boxes may overlap
-    (found,) = processor.postprocess({"output0": raw}, (placement,), options)
+    # Turned, the boxes may overlap.
+    options = YoloOptions(iou=1.0, confidence=scene.confidence)
+    (found,) = processor.postprocess({"output0": raw}, (scene.placement,), options)
 
     expected = []
     for (cx, cy, w, h), (angle,) in zip(boxes, angles, strict=True):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         local = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
-        expected.append(source_points(placement, [cx, cy] + local @ turn.T))
-    order = np.argsort(-scores)
+        expected.append(scene.to_source([cx, cy] + local @ turn.T))
     np.testing.assert_allclose(found.corners, np.array(expected)[order], atol=0.02)
-    assert found.class_id.tolist() == classes[order].tolist()
+    assert found.class_id.tolist() == scene.classes[order].tolist()
     around = np.concatenate([found.corners.min(axis=1), found.corners.max(axis=1)], axis=1)
-    limits = np.tile(placement.source, 2)
+    limits = np.tile(scene.source, 2)
     np.testing.assert_allclose(found.xyxy, np.clip(around, 0, limits), atol=1e-3)
     x, y = np.moveaxis(found.corners, 2, 0).astype(float)
     turned = (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)
@@ -267,20 +296,21 @@ def blobs(draw):
 @settings(max_examples=25, deadline=None)
 @given(
     source=st.tuples(st.integers(200, 1500), st.integers(200, 1500)),
+    fit=st.sampled_from(["letterbox", "fit", "stretch"]),
     rectangles=blobs(),
     mask_format=st.sampled_from(["bitmap", "rle", "polygons"]),
 )
 def test_masks_are_the_enlarged_prototypes_within_their_boxes(
-    layout, source, rectangles, mask_format
+    layout, source, fit, rectangles, mask_format
 ):
-    placement = Placement.of(source, (SIDE, SIDE), "letterbox")
+    scale, offset = placed(source, (SIDE, SIDE), fit)
     count = len(rectangles)
     prototypes = np.full((1, 4, CELLS, CELLS), -1, np.float32)
     for plane, ((x1, x2), (y1, y2)) in zip(prototypes[0], rectangles, strict=False):
         plane[y1:y2, x1:x2] = 1
     # The box covers the middle half of the picture, so it cuts the rectangles.
-    middle = np.array(placement.offset) + np.divide(placement.inner, 2)
-    boxes = np.tile(np.concatenate([middle, np.divide(placement.inner, 2)]), (count, 1))
+    half = source * scale / 2
+    boxes = np.tile(np.concatenate([offset + half, half]), (count, 1))
     scores = 0.45 - np.arange(count) / 64
     raw = written(layout, boxes, scores, np.zeros(count, int), 3 * np.eye(4)[:count])
     processor = processor_of(
@@ -288,11 +318,14 @@ def test_masks_are_the_enlarged_prototypes_within_their_boxes(
     )
     options = YoloMaskOptions(iou=1.0, mask_format=mask_format)
     outputs = {"output0": raw, "output1": prototypes}
+    placement = Placement.of(source, (SIDE, SIDE), fit)
     (found,) = processor.postprocess(outputs, (placement,), options)
 
+    np.testing.assert_allclose(
+        found.xyxy, np.tile([0.25, 0.75], (count, 1)).repeat(2, 1) * np.tile(source, 2), atol=0.02
+    )
     masks = found.with_masks("bitmap").masks
     assert masks.shape == (count, source[1], source[0])
-    scale = np.divide(placement.source, placement.inner)
     x, y = np.arange(source[0]) + 0.5, np.arange(source[1])[:, None] + 0.5
     for mask, ((x1, x2), (y1, y2)), (left, top, right, bottom) in zip(
         masks, rectangles, found.xyxy, strict=True
@@ -304,12 +337,8 @@ def test_masks_are_the_enlarged_prototypes_within_their_boxes(
         # A cell is SIDE / CELLS pixels of the input; what lies half a cell from an edge is certain.
         cell, margin = SIDE / CELLS, 0.6
         for grow, wanted in ((-margin, True), (margin, False)):
-            columns = [
-                (edge * cell - placement.offset[0]) * scale[0] for edge in (x1 - grow, x2 + grow)
-            ]
-            rows = [
-                (edge * cell - placement.offset[1]) * scale[1] for edge in (y1 - grow, y2 + grow)
-            ]
+            columns = [(edge * cell - offset[0]) / scale[0] for edge in (x1 - grow, x2 + grow)]
+            rows = [(edge * cell - offset[1]) / scale[1] for edge in (y1 - grow, y2 + grow)]
             within = (x > columns[0]) & (x < columns[1]) & (y > rows[0]) & (y < rows[1])
             certain = within if wanted else ~within
             assert (mask[certain & inside] == wanted).all()
