@@ -79,7 +79,7 @@ def scenes(draw):
     order = draw(st.permutations(range(len(cells))))
     scores = 0.3 + np.array(order) / 64
     classes = draw(st.lists(st.integers(0, 2), min_size=len(cells), max_size=len(cells)))
-    confidence = draw(st.integers(18, 30)) / 64 + 0.3 - 20 / 64 + 1 / 128  # between two scores
+    confidence = 0.3 + (draw(st.integers(-2, 9)) + 0.5) / 64  # between two scores
     return Scene(source, fit, boxes, scores, np.array(classes), confidence)
 
 
@@ -321,9 +321,8 @@ def test_masks_are_the_enlarged_prototypes_within_their_boxes(
     placement = Placement.of(source, (SIDE, SIDE), fit)
     (found,) = processor.postprocess(outputs, (placement,), options)
 
-    np.testing.assert_allclose(
-        found.xyxy, np.tile([0.25, 0.75], (count, 1)).repeat(2, 1) * np.tile(source, 2), atol=0.02
-    )
+    middle = np.tile(source, 2) * [0.25, 0.25, 0.75, 0.75]
+    np.testing.assert_allclose(found.xyxy, np.tile(middle, (count, 1)), atol=0.02)
     masks = found.with_masks("bitmap").masks
     assert masks.shape == (count, source[1], source[0])
     x, y = np.arange(source[0]) + 0.5, np.arange(source[1])[:, None] + 0.5
