@@ -52,6 +52,7 @@ def test_wrong_usage_ends_with_2_and_a_suggestion(infer, fake, arguments, messag
         (("--backend", "linaer"), "did you mean 'linear'"),
         (("--batch-size", "0"), "batch_size=0"),
         (("--preference", "linaer"), "did you mean 'linear'"),
+        (("--preference", ""), "preference names the backend ''"),
         (("--option", "thraeds=2"), "did you mean 'threads'"),
         (("--option", "threads"), "--option takes NAME=VALUE, not 'threads'"),
         (("--option", "=2"), "--option takes NAME=VALUE"),
@@ -274,8 +275,17 @@ def test_inputs_are_never_overwritten(infer, linear, tmp_path):
     ("flag", "value", "code", "message"),
     [
         ("--save", "file.txt", 2, "--save file.txt is a file; it takes a folder"),
-        ("--save", "file.txt/below", 1, "file.txt"),
-        ("--output", "no/such/lines.jsonl", 1, "lines.jsonl"),
+        ("--save", "drawn.png", 2, "--save drawn.png looks like a file; it takes a folder"),
+        ("--save", "file.txt/below", 1, "--save file.txt/below: "),
+        ("--output", "in", 2, "--output in is a folder; it takes a file"),
+        ("--output", "no/such/a", 2, "--output no/such/a: there is no folder no/such"),
+        ("--output", "file.txt/below", 1, "--output file.txt/below: "),
+        ("--coco", "in", 2, "--coco in is a folder; it takes a file"),
+        ("--coco", "no/such/a", 2, "--coco no/such/a: there is no folder no/such"),
+        ("--coco", "file.txt/below", 1, "--coco file.txt/below: "),
+        ("--save", "", 2, "--save: takes a name, not an empty text"),
+        ("--output", "", 2, "--output: takes a name, not an empty text"),
+        ("--coco", "", 2, "--coco: takes a name, not an empty text"),
     ],
 )
 def test_a_target_that_cannot_be_written_is_an_error_before_the_model_is_loaded(
@@ -287,6 +297,39 @@ def test_a_target_that_cannot_be_written_is_an_error_before_the_model_is_loaded(
     assert (got, out) == (code, "")
     assert message in err
     assert "linear_session" not in sys.modules
+
+
+def test_a_file_that_cannot_be_written_names_its_option(infer, linear, tmp_path):
+    path = arrays(tmp_path / "in" / "a.npz", [0, 0])
+    (tmp_path / "out" / "a.npz").mkdir(parents=True)
+    code, _, err = infer("predict", linear.file(), path, "--save", "out")
+    assert code == 1
+    assert err.startswith("error: --save out/a.npz: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_names_its_option(infer, linear, tmp_path):
+    path = arrays(tmp_path / "a.npz", [0, 0])
+    code, _, err = infer("predict", linear.file(), path, "--output", "/dev/full")
+    assert (code, err) == (1, "error: --output /dev/full: No space left on device\n")
+
+
+def test_results_that_cannot_be_drawn_are_told_as_without_save(
+    infer, linear, tmp_path, monkeypatch
+):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("inference_core.cli.prediction.read", lambda model, path: (1, 1))
+    command = ("predict", linear.package(), "a.png", "b.png")
+    without = infer(*command)
+    assert without == (0, "a.png: [13.0, 27.0]\nb.png: [13.0, 27.0]\n", "")
+    warning = "warning: --save: there is nothing to draw of a result list\n"
+    assert infer(*command, "--save", "out") == (*without[:2], warning)
+    code, out, err = infer(*command, "--save", "out", "--json")
+    assert (code, err) == (0, warning)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert told == [{"input": name, "result": [13.0, 27.0]} for name in ("a.png", "b.png")]
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_parameters_reach_the_processor_and_a_typo_ends_with_2(infer, linear, tmp_path):

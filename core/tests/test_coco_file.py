@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -92,6 +93,14 @@ def test_without_a_result_the_file_stays_as_it_was(path):
     with pytest.raises(KeyboardInterrupt), CocoFile(path):
         raise KeyboardInterrupt
     assert read(path) == {"before": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX system")
+def test_what_is_no_file_is_not_replaced(path):
+    os.mkfifo(path)
+    with pytest.raises(InvalidArgument, match="is a device or pipe"):
+        CocoFile(path)
+    assert path.is_fifo()
 
 
 def test_what_has_no_boxes_is_refused(path):

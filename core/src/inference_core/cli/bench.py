@@ -19,7 +19,7 @@ from inference_core.cli.figures import PERCENTILES, Fastest, fastest, percentile
 from inference_core.cli.loading import loading_arguments, pairs
 from inference_core.cli.measuring import measured
 from inference_core.cli.output import print_json, print_table, status
-from inference_core.cli.saving import picture_target, refuse_overwriting
+from inference_core.cli.saving import naming, picture_target, refuse_overwriting
 from inference_core.errors import InferenceError, InvalidArgument, InvalidInput, NoBackendFound
 from inference_core.optional import import_optional
 from inference_core.resolution import Resolution
@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
     ranking = fastest(totals) if totals else None
     if target and vision and totals:
         title = f"{resolution.package.name}: ms per input, {_batches(found)} per call"
-        vision.write_image(target, _histogram(title, totals))
+        with naming("--save", target):
+            vision.write_image(target, _histogram(title, totals))
     if options.json:
         print_json(_report(resolution, request, found, failed, ranking))
     else:

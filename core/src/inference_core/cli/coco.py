@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from inference_core.cli.saving import naming
 from inference_core.errors import InvalidArgument
 
 
@@ -25,17 +26,19 @@ class CocoFile:
         path: its folder must exist.
 
     Raises:
-        InvalidArgument: it is a folder.
+        InvalidArgument: it is a folder or a device.
         OSError: it can't be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.is_dir():
-            raise InvalidArgument(f"--coco {path} is a folder; it takes a file")
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "a device or pipe"
+            raise InvalidArgument(f"--coco {path} is {what}; it takes a file, which it replaces")
         self._partial = path.with_name(f".{path.name}.partial")
-        self._file = open(self._partial, "w", encoding="utf-8")  # noqa: SIM115 - see __exit__
-        self._file.write('{"annotations": [')
+        with naming("--coco", path):
+            self._file = open(self._partial, "w", encoding="utf-8")  # noqa: SIM115 - see __exit__
+            self._file.write('{"annotations": [')
         self._images: list[Mapping[str, Any]] = []
         self._annotations = 0
         self._categories: dict[int, dict[str, Any]] = {}
@@ -64,9 +67,11 @@ class CocoFile:
         image = {"id": len(self._images) + 1, "file_name": name, "width": width, "height": height}
         self._images.append({**image, **(frame or {})})
         for label, found in zip(result.labels, result.to_coco(image["id"]), strict=True):
-            self._file.write(",\n" if self._annotations else "\n")
+            separator = ",\n" if self._annotations else "\n"
             self._annotations += 1
-            self._file.write(json.dumps({"id": self._annotations, **found, "iscrowd": 0}))
+            row = json.dumps({"id": self._annotations, **found, "iscrowd": 0})
+            with naming("--coco", self.path):
+                self._file.write(separator + row)
             number = found["category_id"]
             category = self._categories.setdefault(number, {"id": number, "name": label})
             if "keypoints" in found and result.keypoint_names:
@@ -77,7 +82,7 @@ class CocoFile:
 
     def __exit__(self, *_: object) -> None:
         try:
-            with self._file:
+            with naming("--coco", self.path), self._file:
                 categories = [self._categories[number] for number in sorted(self._categories)]
                 ending = {"images": self._images, "categories": categories}
                 self._file.write(f"\n], {json.dumps(ending)[1:]}\n")

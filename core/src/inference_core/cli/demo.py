@@ -9,7 +9,7 @@ from inference_core.auto_model import AutoModel
 from inference_core.cli.explain import print_resolution
 from inference_core.cli.loading import loading_arguments
 from inference_core.cli.output import print_json, status
-from inference_core.cli.saving import picture_target
+from inference_core.cli.saving import naming, picture_target
 from inference_core.optional import import_optional
 from inference_core.tables import printable
 
@@ -23,7 +23,8 @@ def run(options: argparse.Namespace) -> int:
         model = AutoModel.from_pretrained("shapes", **loading_arguments(options))
     with model:
         detections = model(picture)
-        vision.write_image(target, detections.annotate(picture))
+        with naming("--save", target):
+            vision.write_image(target, detections.annotate(picture))
         if options.json:
             found = {
                 "picture": str(picture),

@@ -113,6 +113,7 @@ def parser() -> Parser:
     _loading(demo)
     demo.add_argument(
         "--save",
+        type=_name,
         metavar="FILE",
         default="inference-demo.png",
         help="where to write the annotated picture",
@@ -127,10 +128,17 @@ def parser() -> Parser:
     )
     _loading(predict)
     predict.add_argument(
-        "--save", metavar="DIR", help="write annotated pictures and videos into this folder"
+        "--save",
+        type=_name,
+        metavar="DIR",
+        help="write annotated pictures and videos into this folder",
     )
-    predict.add_argument("--output", metavar="FILE", help="write the JSON lines to this file")
-    predict.add_argument("--coco", metavar="FILE", help="write the detections as COCO JSON")
+    predict.add_argument(
+        "--output", type=_name, metavar="FILE", help="write the JSON lines to this file"
+    )
+    predict.add_argument(
+        "--coco", type=_name, metavar="FILE", help="write the detections as COCO JSON"
+    )
     _param(predict)
 
     bench = _command(commands, "bench", "measure each backend that accepts a model, stage by stage")
@@ -146,7 +154,9 @@ def parser() -> Parser:
     bench.add_argument(
         "--seconds", type=_seconds, default=30.0, help="stop calling after this time (default 30)"
     )
-    bench.add_argument("--save", metavar="FILE", help="draw histograms into this picture")
+    bench.add_argument(
+        "--save", type=_name, metavar="FILE", help="draw histograms into this picture"
+    )
     _param(bench)
 
     explain = _command(
@@ -243,6 +253,13 @@ def _param(parser: Parser) -> None:
         metavar="NAME=VALUE",
         help="a per-call option of the model, such as confidence=0.5; may be repeated",
     )
+
+
+def _name(text: str) -> str:
+    """Of a file or folder: a variable of the shell that isn't set must not mean "don't save"."""
+    if not text:
+        raise argparse.ArgumentTypeError("takes a name, not an empty text")
+    return text
 
 
 def _count(text: str) -> int:

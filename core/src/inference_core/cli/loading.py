@@ -26,7 +26,7 @@ def loading_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _names(text: str | None) -> list[str] | None:
-    return [name.strip() for name in text.split(",")] if text else None
+    return [name.strip() for name in text.split(",")] if text is not None else None
 
 
 def pairs(texts: Iterable[str], flag: str) -> dict[str, Any]:

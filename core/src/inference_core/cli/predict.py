@@ -27,7 +27,12 @@ from inference_core.cli.loading import loading_arguments, pairs
 from inference_core.cli.output import progress, status
 from inference_core.cli.prediction import is_plain, outcomes
 from inference_core.cli.report import JsonLines, Report
-from inference_core.cli.saving import SaveFolder, model_files, refuse_overwriting
+from inference_core.cli.saving import (
+    SaveFolder,
+    file_target,
+    model_files,
+    refuse_overwriting,
+)
 from inference_core.cli.video import Watcher, quieten_decoder
 from inference_core.errors import InferenceError, InvalidArgument
 from inference_core.model import Model
@@ -82,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _target(options: argparse.Namespace, name: str, inputs: list[Path]) -> Path:
     """The file of --output or --coco, which must be neither an input, nor the model, nor the other."""
-    target = Path(getattr(options, name))
+    target = file_target(getattr(options, name), f"--{name}")
     refuse_overwriting(target, inputs, "is one of the inputs", f"--{name}")
     refuse_overwriting(target, [Path(options.model)], "is the model", f"--{name}")
     if options.output and options.coco:
@@ -124,6 +129,8 @@ def _tell(
         if isinstance(outcome, InferenceError):
             raise outcome
         saved = folder.save(outcome, path) if folder else None
+        if folder and saved is None:
+            report.undrawable(outcome)
         if coco:
             coco.add(outcome, str(path))
     except InvalidArgument:

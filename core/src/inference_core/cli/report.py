@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from inference_core.cli.output import print_json
+from inference_core.cli.saving import naming
 from inference_core.plain import to_plain
 from inference_core.tables import printable
 
@@ -30,22 +31,26 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._is_new = not os.path.lexists(path)
-        self._file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - see __exit__
+        with naming("--output", path):
+            self._file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - see __exit__
         self._begun = False
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Add a line."""
-        if not self._begun:
-            self._begun = True
-            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):  # and no pipe or terminal
-                self._file.truncate(0)
-        print(json.dumps(row), file=self._file)
+        line = json.dumps(row)
+        with naming("--output", self.path):
+            if not self._begun:
+                self._begun = True
+                if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):  # and no pipe or terminal
+                    self._file.truncate(0)
+            print(line, file=self._file)
 
     def __enter__(self) -> JsonLines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with naming("--output", self.path):
+            self._file.close()
         if self._is_new and not self._begun:
             self.path.unlink()
 
@@ -60,6 +65,7 @@ class Report:
 
     def __init__(self, as_json: bool, lines: JsonLines | None) -> None:
         self.failed = 0
+        self._told: set[str] = set()
         self._as_json = as_json
         self._lines = lines
 
@@ -87,6 +93,13 @@ class Report:
         if not self._as_json:
             shown = f"{name}: {frames} frames, {rate:.1f} per second"
             print(printable(shown + (f" -> {saved}" if saved else "")))
+
+    def undrawable(self, result: Any) -> None:
+        """Such results are only told, although --save was given; said once, and no failure."""
+        kind = type(result).__name__
+        if kind not in self._told:
+            self._told.add(kind)
+            print(f"warning: --save: there is nothing to draw of a result {kind}", file=sys.stderr)
 
     def failure(self, message: str, name: str | None = None) -> None:
         """An input that failed; None where it stands for no file."""

@@ -2,53 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from inference_core.cli.input_paths import PICTURES
-from inference_core.errors import InvalidArgument
+from inference_core.cli.input_paths import ARRAYS, PICTURES, VIDEOS
+from inference_core.errors import InvalidArgument, InvalidInput
 from inference_core.optional import import_optional
 from inference_core.package import ModelPackage
+
+
+@contextmanager
+def naming(flag: str, target: Path) -> Iterator[None]:
+    """Let an error inside begin with the option that it is about.
+
+    Raises:
+        OSError: `target` can't be written.
+        InvalidInput: nor can such a picture or video.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever reads has seen enough: no error to read about
+        raise
+    except OSError as error:
+        why = f"{target}: {error.strerror}" if error.strerror else str(error)
+        raise OSError(f"{flag} {why}") from error
+    except InvalidInput as error:
+        raise InvalidInput(f"{flag} {error}") from error
 
 
 class SaveFolder:
     """The folder of --save, made if it doesn't exist. Two inputs of one name get two files.
 
     Raises:
-        InvalidArgument: it is a file, or holds the inputs.
+        InvalidArgument: it is a file or looks like one, or holds the inputs.
+        OSError: it can't be made.
     """
 
     def __init__(self, name: str, inputs: Iterable[Path]) -> None:
         self._folder = Path(name)
         if self._folder.exists() and not self._folder.is_dir():
             raise InvalidArgument(f"--save {name} is a file; it takes a folder")
+        suffix = self._folder.suffix.lower()
+        if not self._folder.exists() and suffix in (*PICTURES, *VIDEOS, *ARRAYS):
+            raise InvalidArgument(
+                f"--save {name} looks like a file; it takes a folder, where files are named as the "
+                "inputs are"
+            )
         own = self._folder.resolve()
         if any(path.resolve().parent == own for path in inputs):
             raise InvalidArgument(
                 f"--save {name} holds the inputs themselves, which would be overwritten"
             )
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with naming("--save", self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
         self._taken: set[Path] = set()
 
     def keep(self, *paths: Path) -> None:
         """Never write to these files."""
         self._taken.update(path.resolve() for path in paths)
 
-    def save(self, result: Any, path: Path) -> Path:
-        """Write what was found: an annotated picture, or a plain graph's arrays. The file."""
+    def save(self, result: Any, path: Path) -> Path | None:
+        """Write what was found: an annotated picture, or a plain graph's arrays.
+
+        Returns:
+            The file; None for a result that can't be drawn, such as an embedding.
+        """
         if isinstance(result, dict):
             import numpy as np
 
             target = self.free(f"{path.stem}.npz")
-            np.savez(target, **result)
+            with naming("--save", target):
+                np.savez(target, **result)
             return target
-        if not hasattr(result, "annotate"):
-            raise InvalidArgument(f"--save: a {type(result).__name__} can't be drawn")
+        pixels = drawn(result, path)
+        if pixels is None:
+            return None
         vision = import_optional("inference_vision", "inference-vision", "--save")
         suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"
         target = self.free(f"{path.stem}{suffix.lower()}")
-        vision.write_image(target, result.annotate(path))
+        with naming("--save", target):
+            vision.write_image(target, pixels)
         return target
 
     def free(self, name: str) -> Path:
@@ -62,11 +97,26 @@ class SaveFolder:
         return target
 
 
+def drawn(result: Any, picture: Any) -> Any | None:
+    """The picture with a result drawn on it; None for one that can't be, such as an embedding.
+
+    Raises:
+        InvalidInput: the picture can't be read or has another size.
+    """
+    if not hasattr(result, "annotate"):
+        return None
+    try:
+        return result.annotate(picture)
+    except InvalidArgument:  # which says just that, and the caller says it
+        return None
+
+
 def picture_target(save: str) -> Path:
     """The picture that --save names; its folder is made. To be asked for before the work is done.
 
     Raises:
         InvalidArgument: it is a folder, or has no suffix of a picture.
+        OSError: its folder can't be made.
     """
     target = Path(save)
     if target.is_dir():
@@ -75,7 +125,22 @@ def picture_target(save: str) -> Path:
         )
     if target.suffix.lower() not in PICTURES:
         raise InvalidArgument(f"--save {save}: it takes a picture, {', '.join(PICTURES)}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with naming("--save", target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def file_target(name: str, flag: str) -> Path:
+    """The file that `flag` names, to be asked for before the work is done.
+
+    Raises:
+        InvalidArgument: it is a folder, or there is no folder for it.
+    """
+    target = Path(name)
+    if target.is_dir():
+        raise InvalidArgument(f"{flag} {name} is a folder; it takes a file")
+    if not target.parent.exists():
+        raise InvalidArgument(f"{flag} {name}: there is no folder {target.parent}")
     return target
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from inference_core.cli.coco import CocoFile
 from inference_core.cli.output import progress
 from inference_core.cli.report import Report
-from inference_core.cli.saving import SaveFolder
+from inference_core.cli.saving import SaveFolder, drawn, naming
 from inference_core.errors import InferenceError, InvalidArgument, PluginError
 from inference_core.model import Model
 from inference_core.optional import import_optional
@@ -64,7 +64,8 @@ class Watcher:
                 if self._folder:
                     stem = f"camera-{source}" if isinstance(source, int) else source.stem
                     target = self._folder.free(f"{stem}.mp4")
-                    writer = vision.VideoWriter(target, clip.fps or DEFAULT_FPS)
+                    with naming("--save", target):
+                        writer = vision.VideoWriter(target, clip.fps or DEFAULT_FPS)
                 self._frames(clip, name, writer)
         except (PluginError, InvalidArgument):
             raise
@@ -76,7 +77,7 @@ class Watcher:
         try:
             # Closed in turn, also by an interrupt: the bar, the stream, and then the video is whole.
             with (
-                writer or nullcontext(),
+                _finished(writer),
                 closing(self._model.stream(clip, **self._parameters)) as stream,
                 closing(progress(stream, clip.count, name, "frames")) as frames,
             ):
@@ -86,14 +87,28 @@ class Watcher:
         finally:
             if done:
                 seconds = time.monotonic() - begun
-                self._report.video(name, done, seconds, writer.path if writer else None)
+                saved = writer.path if writer and writer.frames else None
+                self._report.video(name, done, seconds, saved)
 
     def _tell(self, frame: Any, name: str, result: Any, writer: Any) -> None:
         at = {"frame": frame.index, "timestamp": round(frame.timestamp, 6)}
-        if writer:
-            if not hasattr(result, "annotate"):
-                raise InvalidArgument(f"--save: a {type(result).__name__} can't be drawn")
-            writer.write(result.annotate(frame))
+        pixels = drawn(result, frame) if writer else None
+        if pixels is not None:
+            with naming("--save", writer.path):
+                writer.write(pixels)
+        elif writer:
+            self._report.undrawable(result)
         if self._coco:
             self._coco.add(result, name, at)
-        self._report.frame(name, at, result, quiet=bool(writer or self._coco))
+        self._report.frame(name, at, result, quiet=pixels is not None or self._coco is not None)
+
+
+@contextmanager
+def _finished(writer: Any) -> Iterator[None]:
+    """Finish the annotated video, if there is one, whatever happens inside."""
+    try:
+        yield
+    finally:
+        if writer:
+            with naming("--save", writer.path):
+                writer.close()

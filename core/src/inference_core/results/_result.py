@@ -48,6 +48,7 @@ class Result:
 
         Raises:
             InvalidInput: the picture can't be read or has another size.
+            InvalidArgument: there is nothing to draw of such a result.
             InferenceError: inference-vision, which draws, isn't installed.
         """
         drawing = import_optional("inference_vision.drawing", "inference-vision", "annotate()")
