@@ -145,3 +145,33 @@ def test_sam_segments_what_a_point_shows_again_and_again(sam, picture, backend):
 def test_both_backends_draw_the_same_masks(sam, picture):
     found = answers(sam, picture, points=[(45, 30)], multimask=True)
     assert found.masks.shape == (3, 128, 192)
+
+
+class TwoScales(PictureEncoder):
+    """Both of one shape, so that only their names tell them apart."""
+
+    def forward(self, image):
+        cells = super().forward(image)
+        return {"high_res_feats": torch.zeros_like(cells), "image_embeddings": cells}
+
+
+class RefiningDecoder(MaskDecoder):
+    def forward(self, image_embeddings, high_res_feats, point_coords, point_labels):
+        masks, quality = super().forward(image_embeddings, point_coords, point_labels)
+        return {"iou_predictions": quality, "masks": masks + high_res_feats.mean()}
+
+
+def test_a_dict_of_outputs_meets_the_next_parts_inputs_by_its_keys(tmp_path, picture, sam):
+    embeddings, points, labels = (
+        torch.zeros(1, 3, CELLS, CELLS),
+        torch.zeros(1, 2, 2),
+        torch.zeros(1, 2),
+    )
+    prompt = (embeddings, torch.zeros_like(embeddings), points, labels)
+    roles = {
+        "encoder": (TwoScales(), (torch.zeros(1, 3, SIDE, SIDE),), None),
+        "decoder": (RefiningDecoder(), prompt, None),
+    }
+    write(tmp_path, roles, processor={"name": "sam"})
+    found, plain = (answers(model, picture, points=[(45, 30)]) for model in (tmp_path, sam))
+    np.testing.assert_array_equal(found.masks, plain.masks)

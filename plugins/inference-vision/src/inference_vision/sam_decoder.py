@@ -4,8 +4,8 @@ Two dialects are known. That of Segment Anything's own exporter (SAM 2's and Edg
 `point_coords` (1, N, 2), `point_labels` (1, N), `mask_input`, `has_mask_input`, perhaps
 `orig_im_size`; a box is two points with the labels 2 and 3, and without one a point with the label -1
 is appended. And that of transformers' exports: `input_points` (1, 1, N, 2), `input_labels` (1, 1, N),
-which know no boxes. Where outputs have no names of their own, as in torch's archives, their ranks
-and order tell.
+which know no boxes. Where outputs have no names of their own, as those of a tuple in torch's
+archives, their ranks and order tell.
 """
 
 from __future__ import annotations
