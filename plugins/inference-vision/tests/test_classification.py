@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from inference_core.arguments import build_options
@@ -53,6 +55,44 @@ def test_the_best_classes_come_first(make, picture):
     assert (first.labels, first.class_id.tolist()) == (("b", "c"), [1, 2])
     assert (second.top.label, second.image_size) == ("a", (90, 20))
     assert len(processor.postprocess({"output0": raw}, context, OPTIONS)[0]) == 3
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    # Eighths, so that some are equal; exactly, whatever is computed from them.
+    logits=st.lists(
+        st.lists(st.integers(-40, 40).map(lambda n: n / 8), min_size=7, max_size=7),
+        min_size=1,
+        max_size=3,
+    ),
+    activation=st.sampled_from(["softmax", "sigmoid", "none"]),
+    top_k=st.none() | st.integers(1, 9),
+    threshold=st.none() | st.floats(0, 1),
+)
+def test_the_classes_that_are_given_are_those_that_the_definitions_say(
+    make, logits, activation, top_k, threshold
+):
+    labels = tuple("abcdefg")
+    processor = make(ClassificationProcessor, (None, 7), labels, {"activation": activation})
+    options = ClassificationOptions(top_k=top_k, threshold=threshold)
+    if activation == "none":
+        logits = [[(score + 5) / 10 for score in row] for row in logits]
+    outputs = {"output0": np.array(logits, np.float32)}
+    results = processor.postprocess(outputs, [(9, 5)] * len(logits), options)
+    assert len(results) == len(logits)
+    for found, row in zip(results, logits, strict=True):
+        wanted = {
+            "softmax": [math.exp(score) / sum(map(math.exp, row)) for score in row],
+            "sigmoid": [1 / (1 + math.exp(-score)) for score in row],
+            "none": row,
+        }[activation]
+        assume(threshold is None or min(abs(score - threshold) for score in wanted) > 1e-6)
+        ids = sorted(range(7), key=lambda i, row=row: (-row[i], i))
+        ids = [i for i in ids if threshold is None or wanted[i] >= threshold]
+        ids = ids[: top_k or (5 if threshold is None else 7)]
+        assert found.class_id.tolist() == ids
+        assert found.labels == tuple(labels[i] for i in ids)
+        np.testing.assert_allclose(found.confidence, [wanted[i] for i in ids], atol=1e-6)
 
 
 def test_of_several_labels_all_that_reach_the_threshold_are_given(make, picture):

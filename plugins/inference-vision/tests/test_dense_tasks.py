@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from inference_core.arguments import build_options
 from inference_core.errors import InvalidArgument, InvalidModel
 from inference_core.package import ModelPackage, ProcessorSpec
@@ -19,6 +20,8 @@ from inference_vision.semantic_segmentation import (
     SegmentationOptions,
     SemanticSegmentationProcessor,
 )
+
+from .geometry import to_input
 
 LABELS = ("sky", "road", "car")
 
@@ -64,6 +67,43 @@ def test_classes_come_back_to_the_pixels_they_were_seen_at(scale, seed, fit, ids
     centres = slice(scale // 2, None, scale)  # between centres, neighbours blend
     same = found.class_map == expected
     assert same.all() if ids else same[centres, centres].all()
+
+
+sizes = st.tuples(st.integers(1, 300), st.integers(1, 300))
+CANVAS, CELLS = (64, 64), 16
+
+
+def cells_of(size, fit):
+    """x and y of every pixel's centre, in cells of a grid of CELLS x CELLS over the input."""
+    x, y = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+    points = to_input(np.stack([x, y], axis=2), size, CANVAS, fit) * CELLS / CANVAS[0]
+    return points[..., 0], points[..., 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=sizes,
+    fit=st.sampled_from(["stretch", "letterbox", "fit"]),
+    corner=st.tuples(st.integers(2, 14), st.integers(2, 14)),
+    classes=st.lists(st.integers(0, 2), min_size=4, max_size=4),
+    ids=st.booleans(),
+)
+def test_pixels_have_the_class_of_the_quarter_of_the_input_they_lie_in(
+    size, fit, corner, classes, ids
+):
+    """Where four quarters meet is anywhere; beside their borders, neighbours blend."""
+    cells = np.array(classes).reshape(2, 2)
+    cells = cells.repeat([corner[1], CELLS - corner[1]], axis=0)
+    cells = cells.repeat([corner[0], CELLS - corner[0]], axis=1)
+    shape, dtype = ((1, CELLS, CELLS), "int64") if ids else ((1, 3, CELLS, CELLS), "float32")
+    processor = made(SemanticSegmentationProcessor, shape, labels=LABELS, dtype=dtype, resize=fit)
+    raw = cells[None].astype(np.int64) if ids else one_hot(cells)
+    found = result(processor, raw, size, SegmentationOptions())
+    x, y = cells_of(size, fit)
+    wanted = np.array(classes)[2 * (y > corner[1]) + (x > corner[0])]
+    sure = (abs(x - corner[0]) > 0.6) & (abs(y - corner[1]) > 0.6)
+    assert found.class_map.shape == wanted.shape
+    np.testing.assert_array_equal(found.class_map[sure], wanted[sure])
 
 
 def test_letterboxed_padding_is_left_out():
@@ -149,6 +189,24 @@ def test_depth_comes_back_to_the_size_of_the_picture(shape):
     np.testing.assert_allclose(found.depth, np.tile(expected, (40, 1)), atol=1e-4)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    size=sizes,
+    fit=st.sampled_from(["stretch", "letterbox", "fit"]),
+    slope=st.tuples(st.floats(-3, 3), st.floats(-3, 3)),
+)
+def test_a_slope_of_depth_comes_back_to_where_it_was_seen(size, fit, slope):
+    """Interpolation keeps a slope; before the first centre of a cell and after the last it is flat."""
+    centres = np.arange(CELLS) + 0.5
+    raw = slope[0] * centres + slope[1] * centres[:, None] + 50
+    processor = made(DepthProcessor, (1, CELLS, CELLS), resize=fit)
+    found = result(processor, raw[None].astype(np.float32), size, DepthOptions())
+    x, y = (np.clip(each, centres[0], centres[-1]) for each in cells_of(size, fit))
+    # OpenCV's warp counts in 1/32 of a cell along each axis.
+    limit = (abs(slope[0]) + abs(slope[1])) / 32 + 1e-3
+    np.testing.assert_allclose(found.depth, slope[0] * x + slope[1] * y + 50, atol=limit)
+
+
 def test_depth_of_the_same_size_is_no_view_of_the_output():
     raw = np.zeros((1, 64, 64), np.float32)
     found = result(made(DepthProcessor, (1, 64, 64)), raw, (64, 64), DepthOptions())
@@ -173,6 +231,38 @@ def test_embeddings_have_length_one_unless_asked_otherwise():
     found = result(processor, raw, (9, 9), EmbeddingOptions(normalize=False))
     assert found.vector.tolist() == [3, 4]
     assert not result(processor, 0 * raw, (9, 9), EmbeddingOptions()).vector.any()
+
+
+vectors = arrays.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 8)),
+    elements=st.floats(-1000, 1000, width=32),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    tokens=vectors,
+    pooling=st.sampled_from(["cls", "mean", None]),
+    normalize=st.booleans(),
+)
+def test_each_picture_gets_its_own_pooled_vector(tokens, pooling, normalize):
+    count = len(tokens)
+    raw = tokens if pooling else tokens[:, 0]
+    stated = {"pooling": pooling} if pooling else {}
+    processor = made(EmbeddingProcessor, (None, *raw.shape[1:]), **stated)
+    options = EmbeddingOptions(normalize=normalize)
+    _, context = processor.preprocess([np.zeros((5, 7, 3), np.uint8)] * count, options)
+    found = processor.postprocess({"out0": raw}, context, options)
+    assert len(found) == count
+    for each, rows in zip(found, tokens.astype(float), strict=True):
+        wanted = rows.mean(axis=0) if pooling == "mean" else rows[0]
+        length = np.sqrt((wanted**2).sum())
+        if normalize and length > 1e-3:
+            wanted = wanted / length
+        elif normalize and length:
+            continue  # rounding of the mean counts for too much
+        np.testing.assert_allclose(each.vector, wanted, atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("pooling", "expected"), [("cls", [1, 2]), ("mean", [3, 4])])
