@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from itertools import count, islice
@@ -282,6 +283,16 @@ def test_a_frame_of_another_size_is_refused(tmp_path):
         writer.write(grey(0))
         with pytest.raises(InvalidInput, match="frame 1 has 32 x 32 pixels"):
             writer.write(grey(0, 32, 32))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.avi")
+    written(tmp_path / "a.avi", 2).rename(path)
+    with pytest.raises(InvalidInput, match="isn't UTF-8"):
+        Video(path)
+    with pytest.raises(InvalidInput, match="isn't UTF-8"):
+        VideoWriter(path, 10)
 
 
 @pytest.mark.parametrize(

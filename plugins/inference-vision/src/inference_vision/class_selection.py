@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import dumps
 
 import numpy as np
 from inference_core.arguments import did_you_mean
@@ -66,6 +67,11 @@ def class_ids(labels: tuple[str, ...], count: int, value: int | str, option: str
     named = [index for index, label in enumerate(labels) if label == value]
     if named:
         return named
+    parts = [part.strip() for part in value.split(",")]
+    if len(parts) > 1 and {*parts} <= {*labels}:
+        raise InvalidArgument(
+            f"{option}: {value!r} are several labels; give a list: {dumps(parts)}"
+        )
     hint = did_you_mean(value, labels) or _known(labels)
     raise InvalidArgument(f"{option}: the model has no label {value!r}{hint}")
 

@@ -57,9 +57,8 @@ class Video:
         self.name = f"camera {source}" if self._path is None else str(self._path)
         self._reading = threading.Lock()  # OpenCV must not free what another thread reads
         self._closed = False
-        # Absolute, or OpenCV would take "rtsp:x" for an address.
         self._capture = cv2.VideoCapture(
-            source if isinstance(source, int) else str(Path(source).absolute())
+            source if isinstance(source, int) else opencv_name(Path(source))
         )
         if not self._capture.isOpened():
             raise InvalidInput(f"{self.name} {self._why_closed()}")
@@ -146,6 +145,22 @@ class Video:
                 f"{self.name} announces {self.count} frames, of which {read} could be read: it is "
                 "damaged or cut off"
             )
+
+
+def opencv_name(path: Path) -> str:
+    """A path as OpenCV's videos take it: absolute, or "rtsp:x" would be an address.
+
+    Raises:
+        InvalidInput: it isn't UTF-8, on which OpenCV crashes.
+    """
+    name = str(path.absolute())
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"{path} has a name that isn't UTF-8, and OpenCV takes no video by such; rename it"
+        ) from error
+    return name
 
 
 def _checked(path: Path) -> Path:

@@ -9,6 +9,8 @@ import numpy as np
 from inference_core.errors import InvalidArgument, InvalidInput
 from numpy.typing import NDArray
 
+from inference_vision.video import opencv_name
+
 # What every build of OpenCV can encode; H.264 needs a library that few have.
 _CODECS = {".avi": "MJPG", ".m4v": "mp4v", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
 
@@ -28,6 +30,7 @@ class VideoWriter:
 
     Raises:
         InvalidArgument: no suffix of a video, or fps isn't above 0.
+        InvalidInput: the path isn't UTF-8.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -37,6 +40,7 @@ class VideoWriter:
             raise InvalidArgument(f"{path}: fps must be above 0 and below 65536, not {fps}")
         self.path, self.fps, self.frames = path, fps, 0
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+        self._name = opencv_name(self._partial)
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
@@ -80,7 +84,7 @@ class VideoWriter:
 
     def _finish(self, writer: cv2.VideoWriter) -> None:
         writer.release()
-        check = cv2.VideoCapture(str(self._partial.absolute()))
+        check = cv2.VideoCapture(self._name)
         written = int(check.get(cv2.CAP_PROP_FRAME_COUNT)) if check.isOpened() else 0
         check.release()
         # An interrupt right after a frame was written came before it was counted: it counts now.
@@ -100,7 +104,7 @@ class VideoWriter:
     def _opened(self, width: int, height: int) -> cv2.VideoWriter:
         codec = _CODECS[self.path.suffix.lower()]
         code = cv2.VideoWriter.fourcc(*codec)
-        writer = cv2.VideoWriter(str(self._partial.absolute()), code, self.fps, (width, height))
+        writer = cv2.VideoWriter(self._name, code, self.fps, (width, height))
         if not writer.isOpened():
             self._partial.unlink(missing_ok=True)
             raise InvalidInput(
