@@ -16,17 +16,11 @@ import numpy as np
 from inference_core.results.masks import Bitmap, MaskFormat, Masks, Polygons, RunLengths
 from numpy.typing import NDArray
 
+from inference_vision.finite import check_finite
 from inference_vision.letterbox import Placement
 
 STRIP = 65_536
 """Pixels that are interpolated at once, so that they stay in a core's cache."""
-
-
-class Summed(NamedTuple):
-    """Masks, and one number per mask which is NaN or infinite where its sums are."""
-
-    masks: Masks
-    sums: NDArray[np.float64]
 
 
 class _Line(NamedTuple):
@@ -48,7 +42,8 @@ def prototype_masks(
     placement: Placement,
     canvas: tuple[int, int],
     mask_format: MaskFormat,
-) -> Summed:
+    output: str,
+) -> Masks:
     """The masks of N objects.
 
     Args:
@@ -58,12 +53,15 @@ def prototype_masks(
         placement: of the picture in the input.
         canvas: (width, height) of the input.
         mask_format: "bitmap", "rle" or "polygons".
+        output: name of the output with the prototypes, for the message.
+
+    Raises:
+        InvalidModel: a mask's prototypes, or their sums, aren't finite.
     """
     width, height = placement.source
     channels, rows, columns = prototypes.shape
     flat = prototypes.reshape(channels, -1).astype(np.float32, copy=False)
     x, y = _line(0, placement, canvas, columns), _line(1, placement, canvas, rows)
-    sums = np.zeros(len(coefficients))
     bitmaps = np.zeros((len(xyxy) if mask_format == "bitmap" else 0, height, width), bool)
     others: list[Any] = []
     kind = RunLengths if mask_format == "rle" else Polygons
@@ -79,13 +77,14 @@ def prototype_masks(
             across, down = x.part(left, right), y.part(top, bottom)
             # Whole rows of cells: to sum some more is faster than to cut the others out.
             first, last = int(down.low[0]), int(down.high[-1]) + 1
-            values = weights @ flat[:, first * columns : last * columns]
-            sums[index] = values.sum(dtype=np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):  # the check tells in better words
+                values = weights @ flat[:, first * columns : last * columns]
+            check_finite(values, output, "prototypes of masks")
             down = down._replace(low=down.low - first, high=down.high - first)
             _enlarge(values.reshape(-1, columns), across, down, part)
         if mask_format != "bitmap":
             others.append(kind.of(part, (left, top), (height, width)))
-    return Summed(bitmaps if mask_format == "bitmap" else tuple(others), sums)
+    return bitmaps if mask_format == "bitmap" else tuple(others)
 
 
 def _line(axis: int, placement: Placement, canvas: tuple[int, int], cells: int) -> _Line:

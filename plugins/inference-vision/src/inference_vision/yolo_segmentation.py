@@ -55,9 +55,6 @@ class YoloSegmentationProcessor(YoloModel):
         outputs: Tensors,
         options: Any,
     ) -> dict[str, Any]:
-        import numpy as np
-
-        from inference_vision.finite import check_finite
         from inference_vision.prototype_masks import prototype_masks
 
         prototypes = outputs[self._prototypes]
@@ -68,10 +65,13 @@ class YoloSegmentationProcessor(YoloModel):
                 f"(pictures, {self._extras}, height, width)"
             )
         height, width = self._input.size
-        form = options.mask_format
-        with np.errstate(over="ignore", invalid="ignore"):  # the check tells in better words
-            masks = prototype_masks(
-                found.extras, prototypes[index], xyxy, placement, (width, height), form
-            )
-        check_finite(masks.sums, self._prototypes, "prototypes of masks")
-        return {"masks": masks.masks}
+        masks = prototype_masks(
+            found.extras,
+            prototypes[index],
+            xyxy,
+            placement,
+            (width, height),
+            options.mask_format,
+            self._prototypes,
+        )
+        return {"masks": masks}
