@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from inference_core.arguments import build_options
 from inference_core.errors import InferenceError, InvalidArgument, InvalidInput, InvalidModel
 from inference_core.package import ModelPackage, ProcessorSpec
@@ -17,9 +20,8 @@ COLOURS = ("red", "green", "blue")
 VOCABULARY = ["[PAD]", "[UNK]", "<s>", "</s>", "a", "photo", "of", "bright", *COLOURS]
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A package's folder with a tokenizer: one token per word, between <s> and </s>."""
+def write_tokenizer(folder):
+    """One token per word, between <s> and </s>."""
     tokenizers = pytest.importorskip("tokenizers")
     words = tokenizers.models.WordLevel({w: i for i, w in enumerate(VOCABULARY)}, "[UNK]")
     tokenizer = tokenizers.Tokenizer(words)
@@ -29,8 +31,20 @@ def folder(tmp_path):
     )
     tokenizer.enable_truncation(4)  # neither this nor the next may come through
     tokenizer.enable_padding(length=100, pad_id=0)
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return tmp_path
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A package's folder with a tokenizer."""
+    return write_tokenizer(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory):
+    """The same, which no test changes."""
+    return write_tokenizer(tmp_path_factory.mktemp("package"))
 
 
 class Parts(dict):
@@ -117,6 +131,40 @@ def test_zero_shot_is_the_softmax_of_scaled_cosines(folder):
     (found,) = siglip.run([picture(0, 204, 153)], options(labels=COLOURS, threshold=0.5), parts)
     assert found.labels == ("green", "blue")
     np.testing.assert_allclose(found.confidence, 1 / (1 + np.exp([-2, -1])), atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rgb=st.tuples(*[st.integers(0, 255)] * 3).filter(any),
+    labels=st.lists(
+        st.lists(st.sampled_from(COLOURS), min_size=1, max_size=3).map(" ".join),
+        min_size=1,
+        max_size=4,
+        unique=True,
+    ),
+    scale=st.floats(0.5, 20),
+    top_k=st.integers(1, 5),
+)
+def test_labels_are_as_likely_as_their_words_are_near_to_the_picture(
+    shared_folder, rgb, labels, scale, top_k
+):
+    parts = Parts()
+    processor = made(shared_folder, parts, logit_scale=scale, **PLAIN)
+    asked = options(labels=tuple(labels), top_k=top_k)
+    (found,) = processor.run([picture(*rgb)], asked, parts)
+    logits = []
+    for label in labels:
+        words = [label.split().count(colour) for colour in COLOURS]
+        cosine = sum(a * b for a, b in zip(rgb, words, strict=True))
+        logits.append(scale * cosine / math.hypot(*rgb) / math.hypot(*words))
+    wanted = [math.exp(each) / sum(map(math.exp, logits)) for each in logits]
+    assert len(found) == min(top_k, len(labels))
+    np.testing.assert_allclose(found.confidence, sorted(wanted, reverse=True)[:top_k], atol=1e-4)
+    for class_id, label, confidence in zip(
+        found.class_id, found.labels, found.confidence, strict=True
+    ):
+        assert label == labels[class_id]
+        assert confidence == pytest.approx(wanted[class_id], abs=1e-4)
 
 
 def test_labels_of_the_model_make_a_classifier_and_those_of_a_call_another(folder):

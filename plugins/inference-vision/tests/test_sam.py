@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from inference_core.arguments import build_options
 from inference_core.errors import InvalidArgument, InvalidModel
@@ -14,6 +14,8 @@ from inference_core.package import ModelPackage, ProcessorSpec
 from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 from inference_vision.sam import SamOptions, SamProcessor
+
+from .geometry import placed
 
 SIDE, CELLS = 64, 16
 
@@ -132,6 +134,37 @@ def test_a_box_comes_back_as_its_mask():
     (prompt,) = parts.prompts
     assert prompt["point_labels"].tolist() == [[2, 3]]
     np.testing.assert_allclose(prompt["point_coords"], [[[16, 8], [40, 32]]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(40, 300), st.integers(40, 300)),
+    shares=st.tuples(*[st.floats(0, 0.35)] * 2, *[st.floats(0.65, 1)] * 2),
+    fit=st.sampled_from(["fit", "stretch", "letterbox"]),
+    mask_format=st.sampled_from(["bitmap", "rle", "polygons"]),
+)
+def test_any_box_comes_back_as_the_cells_that_it_covers(size, shares, fit, mask_format):
+    """The decoder lights up whole cells, so an edge is known to half a cell, and to half a pixel."""
+    width, height = size
+    assume(min(size) / max(size) > 0.3)  # else a side is but a few cells
+    box = np.multiply(shares, [width, height] * 2)
+    processor, parts = made(resize=fit), Parts()
+    asked = options(boxes=[tuple(box)], mask_format=mask_format)
+    (found,) = processor.run([picture(width, height)], asked, parts)
+    scale, offset = placed(size, (SIDE, SIDE), fit)
+    sent = parts.prompts[0]["point_coords"].reshape(2, 2)
+    np.testing.assert_allclose(sent, box.reshape(2, 2) * scale + offset, atol=1e-3)
+    limit = 0.5 * SIDE / CELLS / scale + 0.75
+    assert (abs(found.xyxy[0] - box) <= np.tile(limit, 2)).all()
+    (mask,) = found.with_masks("bitmap").masks
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    x1, y1, x2, y2 = box
+    # How far a pixel lies inside of the box; at a round corner both count.
+    inside = np.minimum(
+        np.minimum(x - x1, x2 - x) / limit[0], np.minimum(y - y1, y2 - y) / limit[1]
+    )
+    assert mask[inside > 2].all()
+    assert not mask[inside < -1].any()
 
 
 def test_several_boxes_are_several_objects_of_one_encoded_picture():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from inference_core.errors import InvalidModel
 from inference_core.package import ModelPackage, ProcessorSpec
@@ -14,6 +14,8 @@ from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 from inference_vision.yolo_nas import YoloNasProcessor
 from inference_vision.yolo_options import YoloOptions
+
+from .geometry import to_input
 
 LABELS = ("a", "b", "c")
 OPTIONS = YoloOptions()
@@ -47,46 +49,50 @@ def found(processor, outputs, size=(SIDE, SIDE), options=OPTIONS):
     return processor.postprocess(outputs, context, options)[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     count=st.integers(0, 9),
     seed=st.integers(0, 9999),
     size=st.tuples(st.integers(20, 200), st.integers(20, 200)),
-    suppressed=st.booleans(),
+    fit=st.sampled_from(["letterbox", "fit", "stretch"]),
+    form=st.sampled_from(["raw", "suppressed", "flat"]),
+    confidence=st.floats(0.05, 0.95),
 )
-def test_boxes_come_back_to_the_picture(count, seed, size, suppressed):
-    """Boxes in a grid of 3 x 3 in the picture, which don't overlap, as they lie in the letterbox."""
+def test_boxes_come_back_to_the_picture(count, seed, size, fit, form, confidence):
+    """Boxes in a grid of 3 x 3 in the picture, which don't overlap, as they lie in the input."""
     generator = np.random.default_rng(seed)
-    ratio = SIDE / max(size)
-    inner = np.maximum(1, np.rint(np.multiply(size, ratio)))
-    offset = np.rint((SIDE - inner) / 2 - 0.1)
     place = np.stack(np.divmod(np.arange(9), 3), axis=1)
     corner = (place + generator.uniform(0.05, 0.3, (9, 2))) * np.divide(size, 3)
-    source = np.concatenate(
+    source = np.stack(
         [corner, corner + generator.uniform(0.2, 0.6, (9, 2)) * np.divide(size, 3)], 1
     )
-    boxes = (source.reshape(-1, 2, 2) * inner / size + offset).reshape(-1, 4)
-    scores = np.full((30, 3), 0.02)
+    boxes = to_input(source, size, (SIDE, SIDE), fit).reshape(-1, 4).astype(np.float32)
     best, ids = generator.permutation(np.linspace(0.3, 0.9, 9)), generator.integers(0, 3, 9)
-    scores[np.arange(count), ids[:count]] = best[:count]
-    if suppressed:
-        processor = made(SUPPRESSED)
+    assume(abs(best - confidence).min() > 1e-6)
+    if form == "suppressed":
+        processor = made(SUPPRESSED, resize=fit)
         outputs = {
             "num_predictions": np.array([[count]]),
-            "pred_boxes": boxes[None].astype(np.float32),
+            "pred_boxes": boxes[None],
             "pred_scores": best[None].astype(np.float32),  # what is beyond the count is garbage
             "pred_classes": ids[None],
         }
+    elif form == "flat":
+        processor = made((spec("flat", (None, 7)),), resize=fit)
+        rows = np.column_stack([np.zeros(9), boxes, best, ids])
+        outputs = {"flat": rows[:count].astype(np.float32)}
     else:
-        processor = made()
-        padded = np.zeros((30, 4))
+        processor = made(resize=fit)
+        padded, scores = np.zeros((30, 4), np.float32), np.full((30, 3), 0.02, np.float32)
         padded[:9] = boxes
-        outputs = {"913": padded[None].astype(np.float32), "904": scores[None].astype(np.float32)}
-    result = found(processor, outputs, size)
+        scores[np.arange(count), ids[:count]] = best[:count]
+        outputs = {"913": padded[None], "904": scores[None]}
+    result = found(processor, outputs, size, YoloOptions(confidence=confidence))
     order = np.argsort(-best[:count])
-    assert result.class_id.tolist() == ids[:count][order].tolist()
-    np.testing.assert_allclose(result.confidence, best[:count][order], atol=1e-6)
-    np.testing.assert_allclose(result.xyxy, source[:count][order], atol=0.01)
+    order = order[best[order] >= confidence]
+    assert result.class_id.tolist() == ids[order].tolist()
+    np.testing.assert_allclose(result.confidence, best[order], atol=1e-6)
+    np.testing.assert_allclose(result.xyxy, source[order].reshape(-1, 4), atol=0.01)
     assert result.labels == tuple(LABELS[i] for i in result.class_id)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from inference_core.arguments import build_options
 from inference_core.errors import InvalidArgument, InvalidModel
 from inference_core.package import ModelPackage, ProcessorSpec
@@ -11,14 +13,17 @@ from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 from inference_vision.yolo_world import YoloWorldOptions, YoloWorldProcessor
 
+from .geometry import to_input
+
 COLOURS = ("red", "green", "blue")
 VOCABULARY = ["[PAD]", "[UNK]", "photo", *COLOURS]
 # The corner, in the input, of an object of each colour, 20 pixels on a side.
 PLACES = np.array([[10, 10], [60, 20], [30, 60]])
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("package")
     tokenizers = pytest.importorskip("tokenizers")
     words = tokenizers.models.WordLevel({w: i for i, w in enumerate(VOCABULARY)}, "[UNK]")
     tokenizer = tokenizers.Tokenizer(words)
@@ -97,6 +102,53 @@ def test_what_the_call_names_is_found_where_it_is(folder, classes, batch):
     np.testing.assert_allclose(found.xyxy, [[60, 20, 80, 40]], atol=1e-3)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 9999),
+    size=st.tuples(st.integers(20, 300), st.integers(20, 300)),
+    fit=st.sampled_from(["letterbox", "fit", "stretch"]),
+    asked=st.lists(st.sampled_from(COLOURS), min_size=1, unique=True),
+    confidence=st.floats(0.05, 0.95),
+)
+def test_objects_of_the_asked_kinds_come_back_where_they_lie(
+    folder, seed, size, fit, asked, confidence
+):
+    """A detector that sees up to nine objects of any colour, each in its cell of a grid of 3 x 3,
+    and is as sure of a class as its words name the object's colour."""
+    generator = np.random.default_rng(seed)
+    count = int(generator.integers(0, 10))
+    place = np.stack(np.divmod(np.arange(count), 3), axis=1)
+    low = (place + generator.uniform(0.05, 0.3, (count, 2))) * np.divide(size, 3)
+    high = low + generator.uniform(0.2, 0.6, (count, 2)) * np.divide(size, 3)
+    corners = to_input(np.stack([low, high], axis=1), size, (96, 96), fit)
+    colours = generator.integers(0, 3, count)
+    sureness = generator.permutation(np.linspace(0.1, 0.9, 9))[:count]
+    assume(not count or abs(sureness - confidence).min() > 1e-6)
+
+    def detector(feeds):
+        classes = feeds["texts"]
+        raw = np.zeros((1, 4 + classes.shape[1], 40), np.float32)
+        raw[0, :2, :count] = corners.mean(axis=1).T
+        raw[0, 2:4, :count] = (corners[:, 1] - corners[:, 0]).T
+        raw[0, 4:, :count] = classes[0] @ (np.eye(3)[colours] * sureness[:, None]).T
+        return {"output0": raw}
+
+    parts = Parts()
+    parts["model"] = detector
+    (found,) = made(folder, resize=fit).run(
+        [np.zeros((size[1], size[0], 3), np.uint8)],
+        options(labels=tuple(asked), confidence=confidence),
+        parts,
+    )
+    wanted = [COLOURS.index(colour) for colour in asked]
+    order = [i for i in np.argsort(-sureness) if colours[i] in wanted and sureness[i] >= confidence]
+    assert found.class_id.tolist() == [wanted.index(colours[i]) for i in order]
+    assert found.labels == tuple(COLOURS[colours[i]] for i in order)
+    np.testing.assert_allclose(found.confidence, sureness[order], atol=1e-5)
+    expected = np.concatenate([low, high], axis=1)[order]
+    np.testing.assert_allclose(found.xyxy, expected, atol=0.01)
+
+
 def test_the_labels_of_the_model_are_what_it_finds_unless_the_call_names_others(folder):
     processor, parts = made(folder, labels=COLOURS), Parts()
     (found,) = processor.run([scene()], options(), parts)
@@ -116,9 +168,9 @@ def test_a_call_that_names_nothing_or_too_much_is_refused(folder):
         processor.run([scene()], options(labels=COLOURS), parts)
     with pytest.raises(InvalidArgument, match="no label 'red'"):
         processor.run([scene()], options(labels=("blue",), classes="red"), parts)
-    for given in ({"labels": []}, {"labels": ["a", "a"]}):
+    for wrong in ({"labels": []}, {"labels": ["a", "a"]}):
         with pytest.raises(InvalidArgument, match="none twice"):
-            options(**given)
+            options(**wrong)
     with pytest.raises(InvalidArgument, match="iou"):
         options(iou=3)
 
