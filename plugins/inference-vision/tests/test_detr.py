@@ -126,6 +126,15 @@ def test_the_last_class_of_a_softmax_is_no_object():
     np.testing.assert_allclose(found.confidence, [0.7, 0.3], atol=1e-6)
 
 
+def test_logits_as_far_apart_as_can_be_have_shares_of_one_and_none():
+    processor = made("transformers", columns=4)
+    _, context = processor.preprocess([picture(50, 40)], OPTIONS)
+    raw = raw_of("transformers", np.tile([0.2, 0.2, 0.6, 0.7], (9, 1)), np.full((9, 4), 0.5))
+    raw["logits"][0, 0] = [3e38, -3e38, -3e38, -3e38]
+    (result,) = processor.postprocess(raw, context, OPTIONS)
+    assert (result.labels[0], result.confidence[0]) == ("a", 1)
+
+
 @pytest.mark.parametrize(("background", "classes"), [("first", ["a"]), ("last", ["b"])])
 def test_rf_detr_with_a_column_more_than_labels_needs_to_be_told(background, classes):
     with pytest.raises(InvalidModel, match='"background": "first"'):

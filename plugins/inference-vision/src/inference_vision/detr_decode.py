@@ -62,7 +62,8 @@ def scored(
     else:
         values = raw.astype(np.float32)
         if activation == "softmax":
-            values = np.exp(values - values.max(axis=1, keepdims=True))
+            with np.errstate(over="ignore"):  # what is infinitely less has a share of 0
+                values = np.exp(values - values.max(axis=1, keepdims=True))
             values /= values.sum(axis=1, keepdims=True)
         values = values[:, columns]
         class_ids = values.argmax(axis=1)
