@@ -3,7 +3,8 @@
 The graph gives a constant: 40 objects in a tensor (1, 84, 8400), and 32 prototypes of masks where it
 segments. `model(picture)` is compared with what a careful user would write around the same session,
 `plain_detection.py`, in turn and in changing order, with one thread. The answers are compared, too:
-boxes equal to half a pixel, masks to a few of their pixels at the border.
+boxes equal to half a pixel, masks to a few of their pixels at the border. Where Roboflow's
+inference-models is installed, it takes its turn, too.
 
 Read it on a machine with nothing else to do: what others do to the caches counts as CPU time.
 """
@@ -25,13 +26,14 @@ from inference_core import AutoModel
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from plain_detection import PlainDetector
+from roboflow_detection import roboflow_detector
 
 OBJECTS, NEAR, CLASSES, BOXES, PROTOTYPES = 40, 6, 80, 8400, 32
 SOURCES = {"640x640": (640, 640), "1280x720": (1280, 720)}
 
 
 def measure(rounds: int = 150) -> dict[str, Any]:
-    """Medians of the added CPU milliseconds and their ratios, by task and source."""
+    """Medians of the added CPU milliseconds, and ours as a part of the others', by task and source."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         return {
@@ -42,7 +44,7 @@ def measure(rounds: int = 150) -> dict[str, Any]:
 
 
 def _measure_one(folder: Path, task: str, size: tuple[int, int], rounds: int) -> dict[str, float]:
-    path = folder / f"{task}.onnx"
+    path = folder / f"{task}-{size[0]}.onnx"
     _write_graph(path, task, size)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -59,6 +61,10 @@ def _measure_one(folder: Path, task: str, size: tuple[int, int], rounds: int) ->
             "tight": lambda: tight(picture),
             "run": lambda: session.run(None, feeds),
         }
+        roboflow = roboflow_detector(path, task, CLASSES, 640)
+        if roboflow is not None:
+            assert roboflow(picture) == OBJECTS
+            calls["roboflow"] = lambda: roboflow(picture)
         spent: dict[str, list[float]] = {name: [] for name in calls}
         order = np.random.default_rng(0)
         for _ in range(rounds):
@@ -66,11 +72,11 @@ def _measure_one(folder: Path, task: str, size: tuple[int, int], rounds: int) ->
             for name in order.permutation(list(calls)).tolist():
                 spent[name].append(_cpu_ms(calls[name]))
     median = {name: statistics.median(times) for name, times in spent.items()}
-    added = {name: median[name] - median["run"] for name in ("ours", "plain", "tight")}
+    added = {name: value - median["run"] for name, value in median.items() if name != "run"}
+    ours = added["ours"]
     return {
         **{f"{name}_ms": round(value, 3) for name, value in added.items()},
-        "ratio": round(added["ours"] / added["plain"], 3),
-        "tight_ratio": round(added["ours"] / added["tight"], 3),
+        **{f"{name}_ratio": round(ours / added[name], 3) for name in added if name != "ours"},
     }
 
 
