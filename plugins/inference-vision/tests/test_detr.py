@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from inference_core.arguments import build_options
 from inference_core.errors import InvalidArgument, InvalidModel
@@ -16,6 +16,7 @@ from inference_core.processor import Graph
 from inference_vision.detr import DetrOptions, DetrProcessor
 
 from .detr_outputs import outputs_of, spec
+from .geometry import to_input
 
 LABELS = ("a", "b", "c")
 OPTIONS = DetrOptions()
@@ -81,25 +82,74 @@ def answers(draw):
     return boxes, scores, count
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     answer=answers(),
     form=st.sampled_from(["joint", "rf-detr", "transformers", "deployed"]),
     size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    fit=st.sampled_from(["stretch", "letterbox", "fit"]),
+    confidence=st.floats(0.11, 0.95),
 )
-def test_every_form_gives_the_boxes_that_were_put_in(answer, form, size):
-    boxes, scores, count = answer
-    processor = made(form, extra_inputs=[spec("orig_target_sizes", (1, 2), "int64")])
-    feeds, context = processor.preprocess([picture(*size)], OPTIONS)
+def test_every_form_gives_the_boxes_that_were_put_in(answer, form, size, fit, confidence):
+    drawn, scores, count = answer
+    best = scores[:count].max(axis=1)
+    assume(not count or abs(best - confidence).min() > 1e-6)
+    processor = made(
+        form,
+        extra_inputs=[spec("orig_target_sizes", (1, 2), "int64")],
+        settings_given={"resize": fit},
+    )
+    options = DetrOptions(confidence=confidence)
+    feeds, context = processor.preprocess([picture(*size)], options)
     assert feeds["orig_target_sizes"].tolist() == [[96, 64]]
-    (found,) = processor.postprocess(raw_of(form, boxes, scores), context, OPTIONS)
-    order = np.argsort(-scores[:count].max(axis=1))
-    assert found.class_id.tolist() == scores[:count][order].argmax(axis=1).tolist()
+    drawn = drawn.reshape(-1, 2, 2) * size
+    boxes = (to_input(drawn, size, (96, 64), fit) / (96, 64)).reshape(-1, 4)
+    (found,) = processor.postprocess(raw_of(form, boxes, scores), context, options)
+    order = np.argsort(-best)
+    order = order[best[order] >= confidence]
+    assert found.class_id.tolist() == scores[order].argmax(axis=1).tolist()
     assert found.labels == tuple(LABELS[i] for i in found.class_id)
-    np.testing.assert_allclose(found.confidence, scores[:count][order].max(axis=1), atol=1e-6)
-    expected = boxes[:count][order] * np.tile(size, 2)
-    np.testing.assert_allclose(found.xyxy, expected, atol=1e-3)
+    np.testing.assert_allclose(found.confidence, best[order], atol=1e-6)
+    np.testing.assert_allclose(found.xyxy, drawn[order].reshape(-1, 4), atol=1e-3)
     assert found.image_size == size
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(30, 300), st.integers(30, 300)),
+    fit=st.sampled_from(["stretch", "letterbox", "fit"]),
+    corners=st.lists(
+        st.tuples(*[st.integers(0, 5)] * 2, *[st.integers(2, 6)] * 2), min_size=1, max_size=4
+    ),
+    mask_format=st.sampled_from(["bitmap", "rle", "polygons"]),
+)
+def test_masks_are_where_their_cells_are_in_the_picture(size, fit, corners, mask_format):
+    """Rectangles of cells of a mask of 8 x 8: what is further from an edge than half a cell is
+    certain. The box of each is the whole picture, so that it cuts off nothing."""
+    processor = made("rf-detr", masks=True, settings_given={"resize": fit})
+    count = len(corners)
+    scores = np.full((9, 3), 0.01)
+    scores[np.arange(count), np.arange(count) % 3] = 0.9 - np.arange(count) / 10
+    whole = to_input(np.array([[0, 0], size]), size, (96, 64), fit) / (96, 64)
+    raw = raw_of("rf-detr", np.tile(whole.reshape(4), (9, 1)), scores)
+    raw["masks"] = np.full((1, 9, 8, 8), -4, np.float32)
+    for mask, (x, y, wide, high) in zip(raw["masks"][0], corners, strict=False):
+        mask[y : y + high, x : x + wide] = 4
+    options = DetrOptions(mask_format=mask_format)
+    _, context = processor.preprocess([picture(*size)], options)
+    (found,) = processor.postprocess(raw, context, options)
+    centres = np.stack(np.meshgrid(*(np.arange(side) + 0.5 for side in size)), axis=2)
+    column, row = np.moveaxis(to_input(centres, size, (96, 64), fit) * 8 / (96, 64), 2, 0)
+    assert len(found) == count
+    for mask, (x, y, wide, high) in zip(found.with_masks("bitmap").masks, corners, strict=True):
+        # The mask goes on beyond the grid as it is at its border.
+        right, bottom = (end + 9 * (end >= 8) for end in (x + wide, y + high))
+        left, top = (start - 9 * (start == 0) for start in (x, y))
+        inside = np.minimum(
+            np.minimum(column - left, right - column), np.minimum(row - top, bottom - row)
+        )
+        assert mask[inside > 0.55].all()
+        assert not mask[inside < -0.55].any()
 
 
 def test_a_sigmoid_gives_one_query_two_classes_and_a_joint_output_the_better_one():
@@ -200,7 +250,7 @@ def test_options_choose_among_the_detections():
     assert len(found(confidence=0.0)) == 27
     for wrong, words in [
         ({"classes": "d"}, "no label 'd'"),
-        ({"classes": "a, c"}, r"'a, c' are several labels.*: \[\"a\", \"c\"\]"),
+        ({"classes": "a, x"}, r"'a, x' are several labels.*: \[\"a\", \"x\"\]"),
         ({"classes": 3}, "no class id 3"),
         ({"confidence": {"aa": 0.5}}, "confidence: the model has no label 'aa'"),
         ({"confidence": 1.5}, "between 0 and 1"),

@@ -68,9 +68,9 @@ def class_ids(labels: tuple[str, ...], count: int, value: int | str, option: str
     if named:
         return named
     parts = [part.strip() for part in value.split(",")]
-    if len(parts) > 1 and {*parts} <= {*labels}:
+    if len(parts) > 1 and not {*parts}.isdisjoint(labels):
         raise InvalidArgument(
-            f"{option}: {value!r} are several labels; give a list: {dumps(parts)}"
+            f"{option}: {value!r} are several labels; they are given one by one: {dumps(parts)}"
         )
     hint = did_you_mean(value, labels) or _known(labels)
     raise InvalidArgument(f"{option}: the model has no label {value!r}{hint}")
