@@ -107,6 +107,28 @@ def test_a_wrong_option_is_named(values, message):
     assert isinstance(caught.value, TypeError)
 
 
+@dataclass(frozen=True)
+class Choosy:
+    least: float | dict[str, float] = 0.5
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"least": "much"},
+            r"least='much': Input should be a valid number, .*, or a valid dictionary$",
+        ),
+        ({"points": [(1, "x"), ("y", 2)]}, r"points\.0\.1='x': .*; points\.1\.0='y': "),
+    ],
+)
+def test_an_option_of_several_types_says_what_it_may_be(values, message):
+    with pytest.raises(InvalidArgument, match=message) as caught:
+        build_options(Choosy, values, "the model")
+    assert "dict[" not in str(caught.value)
+
+
 @pytest.mark.parametrize("call", [AutoModel.from_pretrained, AutoModel.resolve])
 def test_a_misspelt_argument_is_found_before_anything_else(call):
     with pytest.raises(InvalidArgument, match="no argument 'backend_type'; did you mean 'backend'"):
@@ -141,6 +163,7 @@ def test_a_misspelt_argument_is_found_before_anything_else(call):
         ({"batch_size": "4"}, "batch_size='4'"),
         ({"backend": 5}, "backend=5 must be a str"),
         ({"backend": "linaer"}, "neither installed nor known; did you mean 'linear'"),
+        ({"backend": "TensorRT"}, "neither installed nor known; did you mean 'trt'"),
         ({"preference": "linear"}, r'preference is a list of names, such as \["linear"\]'),
         ({"preference": ["linaer"]}, "preference names the backend 'linaer'.*'linear'"),
         ({"preference": 5}, "preference"),

@@ -122,12 +122,18 @@ def test_a_backend_that_crashes_is_said_to_have_crashed(infer, linear, fake):
         (("--warm-up", "-1"), 2, "--warm-up at least 0"),
         (("--save", "h.txt"), 2, "--save h.txt: it takes a picture"),
         (("missing.npz",), 1, "missing.npz is no file"),
+        (("",), 1, "an empty name is no file"),
+        (("clip.mp4",), 1, "clip.mp4 is a video; bench runs on one picture"),
+        (("--save", ""), 2, "--save: takes a name"),
         (("--device", "mps"), 1, "no backend can run"),
         (("--strict",), 2, "bench takes no --strict"),
         (("--seconds", "0"), 2, "more than 0"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_runs(infer, linear, arguments, code, message):
+def test_wrong_usage_is_told_before_anything_runs(
+    infer, linear, tmp_path, arguments, code, message
+):
+    (tmp_path / "clip.mp4").touch()
     ended, out, err = infer("bench", linear.file(), *arguments)
     assert (ended, out) == (code, "")
     assert message in err

@@ -36,6 +36,14 @@ def arrays(path, *rows):
         (("doctor", "--timeout", "nan"), "more than 0"),
         (("doctor", "--timeout", "soon"), "--timeout: takes a number of seconds, not 'soon'"),
         (("explain", "m", "--dev", "cpu"), "arguments: --dev cpu; did you mean '--device'"),
+        (("predict", "m", "x", "--confidence", "2"), "the model is given as -p confidence=2\n"),
+        (("bench", "m", "--iou=0.5"), "--iou=0.5; an option of the model is given as -p iou=0.5\n"),
+        (("predict", "m", "--top-k", "--strict", "x"), "is given as -p top-k=VALUE\n"),
+        (("explain", "m", "--confidence", "2"), "unrecognized arguments: --confidence 2\n"),
+        (("predict", "m", "x", "-p", "confidence", "2"), "'confidence' should be NAME=VALUE"),
+        (("bench", "m", "x", "--option", "threads", "2"), "'threads' should be NAME=VALUE"),
+        (("predict", "photo.jpg", "m"), "photo.jpg is no model; the model comes first"),
+        (("bench", "clip.mp4", "m"), "clip.mp4 is no model; the model comes first"),
     ],
 )  # fmt: skip
 def test_wrong_usage_ends_with_2_and_a_suggestion(infer, fake, arguments, message):
@@ -197,6 +205,25 @@ def test_predict_prints_a_line_per_input(infer, linear, tmp_path):
     assert out.splitlines() == [f"{two}: y float32(1, 2)", f"{one}: y float32(1, 2)"]
     code, out, _ = infer("predict", linear.file(), one, two, "--json")
     assert [json.loads(line)["input"] for line in out.splitlines()] == [str(one), str(two)]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "error: the name of an input is empty"),
+        ("-", "error: - doesn't exist, and standard input isn't read: name a file"),
+        ("https://a.org/b.png", "is an address, and inputs are files: download it first"),
+        ("rtsp://camera", "is an address"),
+        ("dangling", "error: dangling is a link to nowhere, which doesn't exist"),
+        ("empty", "error: the folder empty holds no file to run on (.bmp, "),
+    ],
+)
+def test_an_input_that_is_none_says_why(infer, fake, tmp_path, name, message):
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "empty").mkdir()
+    code, out, err = infer("predict", "m", name)
+    assert (code, out) == (1, "")
+    assert message in err
 
 
 def test_folders_and_globs_are_expanded_in_order_and_once(infer, linear, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from inference_core.errors import InferenceError, InvalidArgument, PluginError
@@ -14,6 +14,12 @@ T = TypeVar("T")
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ "; did you mean 'threads'?" where one of `known` is close to `name`, else ""."""
+    match = closest(name, known)
+    return f"; did you mean {match!r}?" if match else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` may be a misspelling of."""
     import difflib  # not above: only mistakes need it
 
     known = sorted(known)
@@ -24,8 +30,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         # "backend_type" for "backend": too long for the ratio, yet obvious to a person.
         inside = (word for word in known if min(len(word), len(name)) > 3)
         close = [word for word in inside if word in name or name in word][:1]
-    match = next((word for word in known if close and word.lower() == close[0].lower()), None)
-    return f"; did you mean {match!r}?" if match else ""
+    return next((word for word in known if close and word.lower() == close[0].lower()), None)
 
 
 def unknown_argument(what: str, name: str, known: Iterable[str]) -> InvalidArgument:
@@ -70,14 +75,22 @@ def _checked(cls: type[T], values: Mapping[str, Any], what: str) -> T:
     try:
         return _adapter(cls).validate_python(dict(values))  # type: ignore[arg-type,no-any-return]
     except pydantic.ValidationError as error:
-        raise InvalidArgument(f"{what}: {'; '.join(map(_sentence, error.errors()))}") from None
+        # One for each type that an option may have is about the same value.
+        by_value: dict[Any, list[Mapping[str, Any]]] = {}
+        for issue in error.errors():
+            by_value.setdefault((issue["loc"][:1], repr(issue["input"])), []).append(issue)
+        raise InvalidArgument(f"{what}: {'; '.join(map(_sentence, by_value.values()))}") from None
 
 
-def _sentence(issue: Mapping[str, Any]) -> str:
-    """One of pydantic's complaints. Those of `__post_init__` name the option themselves."""
-    if not issue["loc"]:
-        return str(issue["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return f"{'.'.join(map(str, issue['loc']))}={issue['input']!r}: {issue['msg']}"
+def _sentence(issues: Sequence[Mapping[str, Any]]) -> str:
+    """Pydantic's complaints about a value. Those of `__post_init__` name the option themselves."""
+    first, *others = issues
+    if not first["loc"]:
+        return str(first["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if not others:
+        return f"{'.'.join(map(str, first['loc']))}={first['input']!r}: {first['msg']}"
+    wanted = dict.fromkeys(str(issue["msg"]).removeprefix("Input should be ") for issue in issues)
+    return f"{first['loc'][0]}={first['input']!r}: Input should be {', or '.join(wanted)}"
 
 
 @functools.cache

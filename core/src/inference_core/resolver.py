@@ -246,7 +246,10 @@ def _bad_value(
 
 def unknown_backend(name: str, known: Sequence[str] | set[str]) -> InvalidArgument:
     """The error for a backend that neither is installed nor exists anywhere known."""
-    hint = did_you_mean(name, known) or f"; known: {', '.join(sorted(known))}"
+    # By what it runs, too: "tensorrt" is nearer to "ctransformers" than to "trt".
+    runs = next((each.name for each in catalog.BACKENDS if name.lower() in each.formats), None)
+    hint = f"; did you mean {runs!r}?" if runs else did_you_mean(name, known)
+    hint = hint or f"; known: {', '.join(sorted(known))}"
     return InvalidArgument(f"backend={name!r} is neither installed nor known{hint}")
 
 

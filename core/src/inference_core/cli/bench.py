@@ -16,6 +16,7 @@ from typing import Any
 
 from inference_core.auto_model import AutoModel
 from inference_core.cli.figures import PERCENTILES, Fastest, fastest, percentile, spread
+from inference_core.cli.input_paths import VIDEOS, refuse_as_model
 from inference_core.cli.loading import loading_arguments, pairs
 from inference_core.cli.measuring import measured
 from inference_core.cli.output import print_json, print_table, status
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure every backend that accepts the model; 1 if one of them failed."""
     if options.runs < 1 or options.warm_up < 0:
         raise InvalidArgument("--runs must be at least 1, and --warm-up at least 0")
+    refuse_as_model(options.model)
     target, vision = None, None
     if options.save:
         target = picture_target(options.save)
@@ -83,7 +85,10 @@ def _input(name: str | None, resolution: Resolution) -> Path | None:
     if name is not None:
         path = Path(name)
         if not path.is_file():
-            raise InvalidInput(f"{name} is no file; bench runs on one picture or .npz file")
+            shown = name or "an empty name"
+            raise InvalidInput(f"{shown} is no file; bench runs on one picture or .npz file")
+        if path.suffix.lower() in VIDEOS:
+            raise InvalidInput(f"{name} is a video; bench runs on one picture or .npz file")
         return path
     package = resolution.package
     if package.processor is None and package.task is None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from inference_core.arguments import did_you_mean
+from inference_core.arguments import closest, did_you_mean
 
 USAGE = 2
 
@@ -45,6 +45,11 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{first} stands after the command: {self.prog} COMMAND {first}")
         options, unknown = self.parse_known_args(words, namespace)
         if unknown:
+            # "-p confidence 0.5" leaves 0.5 over.
+            given = [*getattr(options, "option", ()), *getattr(options, "param", ())]
+            for pair in given:
+                if "=" not in pair:
+                    self.error(f"{pair!r} should be NAME=VALUE, after -p or --option")
             self.error(self._unknown(options.command, unknown))
         return options
 
@@ -71,8 +76,13 @@ class Parser(argparse.ArgumentParser):
         takers = self._takers(wrong)
         if takers:
             return f"{command} takes no {wrong}; it is an option of {' and '.join(takers)}"
-        known = self._commands()[command].options()
-        return f"unrecognized arguments: {' '.join(unknown)}{did_you_mean(wrong, known)}"
+        # Without dashes, which make any two options alike.
+        known = {name.strip("-"): name for name in self._commands()[command].options()}
+        meant = closest(wrong.strip("-"), known)
+        hint = f"; did you mean {known[meant]!r}?" if meant else ""
+        if wrong.startswith("--") and not meant and "param" in known:
+            hint = f"; an option of the model is given as -p {_as_pair(wrong, unknown)}"
+        return f"unrecognized arguments: {' '.join(unknown)}{hint}"
 
     def _takers(self, option: str) -> list[str]:
         """The commands that have this option, by their first name."""
@@ -88,6 +98,15 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 return dict(action.choices)
         return {}
+
+
+def _as_pair(option: str, unknown: Sequence[str]) -> str:
+    """ "confidence=0.5" for "--confidence=0.5", and for "--confidence", "0.5" among the unknown."""
+    at = next(index for index, word in enumerate(unknown) if _option(word) == option)
+    _, equals, value = unknown[at].partition("=")
+    if not equals and at + 1 < len(unknown) and not _option(unknown[at + 1]):
+        value = unknown[at + 1]
+    return f"{option.strip('-')}={value or 'VALUE'}"
 
 
 def _option(word: str) -> str:

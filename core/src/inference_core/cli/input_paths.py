@@ -53,7 +53,21 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 5
 
 
+def refuse_as_model(name: str) -> None:
+    """Refuse a picture or video in the model's place: mostly the two were given the wrong way round.
+
+    Raises:
+        InvalidArgument: it is one, by its name.
+    """
+    if Path(name).suffix.lower() in (*PICTURES, *VIDEOS) and not Path(name).is_dir():
+        raise InvalidArgument(
+            f"{name} is no model; the model comes first, then what it is to run on"
+        )
+
+
 def _files(text: str, suffixes: Sequence[str]) -> list[Path]:
+    if not text:
+        raise InvalidInput("the name of an input is empty")
     path = Path(text)
     try:
         if path.is_dir():
@@ -65,7 +79,7 @@ def _files(text: str, suffixes: Sequence[str]) -> list[Path]:
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{text[:200]!r} can't be opened: {error}") from error
     if not glob.has_magic(text):
-        raise InvalidInput(f"{text[:200]} doesn't exist{_closest(path)}")
+        raise InvalidInput(f"{text[:200]} {_why_missing(path, text)}")
     # Path.glob takes no absolute patterns.
     matches = sorted(Path(match) for match in glob.glob(text, recursive=True))  # noqa: PTH207
     files = [match for match in matches if match.is_file()]
@@ -82,9 +96,19 @@ def _inside(folder: Path, suffixes: Sequence[str]) -> list[Path]:
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
     if not files:
-        what = ".npz file" if suffixes == ARRAYS else f"picture or video ({', '.join(suffixes)})"
+        what = ".npz file" if suffixes == ARRAYS else f"file to run on ({', '.join(suffixes)})"
         raise InvalidInput(f"the folder {folder} holds no {what}")
     return files
+
+
+def _why_missing(path: Path, text: str) -> str:
+    if path.is_symlink():
+        return f"is a link to {path.readlink()}, which doesn't exist"
+    if "://" in text:
+        return "is an address, and inputs are files: download it first"
+    if text == "-":
+        return "doesn't exist, and standard input isn't read: name a file"
+    return f"doesn't exist{_closest(path)}"
 
 
 def _closest(path: Path) -> str:

@@ -22,6 +22,7 @@ from inference_core.cli.input_paths import (
     VIDEOS,
     cameras_and_others,
     expanded,
+    refuse_as_model,
 )
 from inference_core.cli.loading import loading_arguments, pairs
 from inference_core.cli.output import progress, status
@@ -41,6 +42,7 @@ from inference_core.model import Model
 def run(options: argparse.Namespace) -> int:
     """Predict on every input; 1 if any of them failed."""
     parameters = pairs(options.param, "--param")
+    refuse_as_model(options.model)
     cameras, inputs = cameras_and_others(options.inputs)
     paths, missing = expanded(inputs, (*PICTURES, *VIDEOS, *ARRAYS))
     if (
