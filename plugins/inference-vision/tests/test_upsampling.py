@@ -9,24 +9,25 @@ from hypothesis import strategies as st
 from inference_vision.letterbox import Placement
 from inference_vision.upsampling import masks_to_source, to_source
 
+from .geometry import placed
 
-def interpolated(grid: np.ndarray, placement: Placement, canvas: tuple[int, int]) -> np.ndarray:
+
+def interpolated(grid, source, canvas, fit):
     """The same, cell by cell from the definition."""
-    rows, columns = grid.shape
-    (width, height), (x1, y1, x2, y2) = placement.source, placement.area
 
-    def along(count, start, used, inner, offset, side, cells):
-        place = (np.arange(count) + 0.5 - start) * inner / used + offset  # in the input
-        place = np.clip(place * cells / side - 0.5, 0, cells - 1)  # in the grid
+    def along(centres, cells):
+        place = np.clip(centres * cells - 0.5, 0, cells - 1)
         low = np.minimum(np.floor(place).astype(int), max(cells - 2, 0))
         return low, np.minimum(low + 1, cells - 1), place - low
 
-    left, right, across = along(
-        width, x1, x2 - x1, placement.inner[0], placement.offset[0], canvas[0], columns
+    pixels = [np.arange(side) + 0.5 for side in source]
+    scale, offset = placed(source, canvas, fit)
+    x, y = (
+        (centres * factor + start) / side
+        for centres, factor, start, side in zip(pixels, scale, offset, canvas, strict=True)
     )
-    above, below, down = along(
-        height, y1, y2 - y1, placement.inner[1], placement.offset[1], canvas[1], rows
-    )
+    left, right, across = along(x, grid.shape[1])
+    above, below, down = along(y, grid.shape[0])
     upper = grid[above][:, left] * (1 - across) + grid[above][:, right] * across
     lower = grid[below][:, left] * (1 - across) + grid[below][:, right] * across
     return upper * (1 - down[:, None]) + lower * down[:, None]
@@ -46,13 +47,13 @@ def test_every_pixel_gets_the_value_at_its_centre(source, canvas, grid, fit, see
     found = to_source(values, placement, canvas)
     assert (found.shape, found.dtype) == (source[::-1], np.float32)
     # OpenCV's warp counts in 1/32 of a cell along each axis.
-    np.testing.assert_allclose(found, interpolated(values, placement, canvas), atol=0.07)
+    np.testing.assert_allclose(found, interpolated(values, source, canvas, fit), atol=0.07)
 
 
 def test_a_stretched_picture_is_exact():
     values = np.random.default_rng(1).random((7, 5))
     placement = Placement.of((90, 60), (40, 40), "stretch")
-    expected = interpolated(values, placement, (40, 40))
+    expected = interpolated(values, (90, 60), (40, 40), "stretch")
     np.testing.assert_allclose(to_source(values, placement, (40, 40)), expected, atol=1e-5)
 
 
