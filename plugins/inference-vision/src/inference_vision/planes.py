@@ -29,7 +29,7 @@ _LEVELS = np.arange(256, dtype=np.float32)
 
 Channels = Sequence[float]
 
-STRIP = 102_400
+STRIP = 409_600
 """Pixels that go through all steps at once: with their floats they fit into a core's cache."""
 
 DTYPES = ("float32", "float16", "uint8")

@@ -120,13 +120,10 @@ class YoloModel:
         import numpy as np
         from inference_core.results import Detections
 
-        from inference_vision.finite import check_finite
         from inference_vision.yolo_decode import corners
 
-        if self._layout == "end-to-end" or self.CENTRED:
-            check_finite(found.boxes, self._output, "boxes")
-        else:
-            found = found._replace(boxes=corners(found.boxes, self._output))
+        if self._layout != "end-to-end" and not self.CENTRED:
+            found = found._replace(boxes=corners(found.boxes))
         if self._layout == "end-to-end":
             kept = np.argsort(-found.scores, kind="stable")[: options.max_detections]
         else:
