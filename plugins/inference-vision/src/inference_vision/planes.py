@@ -30,7 +30,7 @@ _LEVELS = np.arange(256, dtype=np.float32)
 Channels = Sequence[float]
 
 STRIP = 409_600
-"""Pixels that are split into planes at once: those of usual inputs, and few enough for a core's cache."""
+"""Pixels that are split into planes at once: all of usual inputs, few enough for a core's cache."""
 
 DTYPES = ("float32", "float16", "uint8")
 
