@@ -267,6 +267,16 @@ def test_a_nan_class_score_of_a_box_with_objectness_is_an_error(bad):
 
 
 @pytest.mark.parametrize("layout", SHAPES)
+def test_logits_in_the_place_of_scores_are_an_error(layout):
+    raw = one_box(layout)
+    rows = raw.T if layout == "boxes-scores" else raw
+    scores = rows[:, 4:5] if layout == "end-to-end" else rows[:, 4:]
+    scores *= 4
+    with pytest.raises(InvalidModel, match=r"'output0' holds a score of .*logits.*sigmoid"):
+        answer(layout, raw)
+
+
+@pytest.mark.parametrize("layout", SHAPES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_detection_without_a_finite_box_is_an_error_and_not_dropped(layout, bad):
     raw = one_box(layout)

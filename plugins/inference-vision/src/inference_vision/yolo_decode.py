@@ -8,7 +8,7 @@ import numpy as np
 from inference_core.errors import InvalidModel
 from numpy.typing import NDArray
 
-from inference_vision.finite import check_finite
+from inference_vision.finite import check_finite, check_scores
 from inference_vision.layouts import Layout
 
 
@@ -50,7 +50,7 @@ def decode(
 
     Raises:
         InvalidModel: the best score of any box is NaN or infinite, or a number of one that reaches
-            the confidence; or such a box has a class id beyond `least`.
+            the confidence; or such a box has a score above 1, or a class id beyond `least`.
     """
     lowest = float(least.min(initial=np.inf))
     if layout == "boxes-scores":
@@ -79,6 +79,7 @@ def decode(
         scores, class_ids = found[:, 4], _class_ids(found[:, 5], len(least), output)
         boxes, more = found[:, :4], found[:, 6:]
     check_finite(boxes, output, "boxes")
+    check_scores(scores, output)
     candidates = Candidates(boxes, scores, class_ids, more)
     keep = scores >= least[class_ids]
     if not keep.all():

@@ -141,11 +141,12 @@ class YoloNasProcessor:
         """Of boxes that nothing suppressed, those that reach their class's confidence."""
         import numpy as np
 
-        from inference_vision.finite import check_finite
+        from inference_vision.finite import check_finite, check_scores
         from inference_vision.yolo_decode import Candidates
 
         best = scores.max(axis=1)  # NaN where any score is NaN
         check_finite(best, self._scores, "scores")
+        check_scores(best, self._scores)
         rows = np.flatnonzero(best >= least.min(initial=np.inf))
         ids = scores[rows].argmax(axis=1)
         enough = best[rows] >= least[ids]
