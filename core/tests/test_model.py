@@ -70,7 +70,7 @@ def test_parameters_of_the_manifest_are_defaults_of_the_call(linear):
 
 
 def test_a_wrong_parameter_in_the_manifest_is_found_while_loading(linear):
-    with pytest.raises(InvalidArgument, match="did you mean 'scale'"):
+    with pytest.raises(InvalidModel, match=r"package.model\.json: .* did you mean 'scale'"):
         AutoModel.from_pretrained(linear.package(parameters={"scael": 2}))
     assert linear.sessions[-1].closed == 1
 

@@ -7,7 +7,9 @@ from json import dumps
 
 import numpy as np
 from inference_core.arguments import did_you_mean
+from inference_core.call_options import wrong_parameters
 from inference_core.errors import InvalidArgument
+from inference_core.package import ModelPackage
 from numpy.typing import NDArray
 
 UNREACHABLE = 2.0
@@ -52,6 +54,29 @@ def thresholds(
             unwanted[class_ids(labels, count, each, "classes")] = False
         least[unwanted] = UNREACHABLE
     return least
+
+
+def check_parameters(package: ModelPackage) -> None:
+    """Refuse a package whose own `classes` or `confidence` name a class that it doesn't have, before
+    the first call would. Without labels only the graph knows.
+
+    Raises:
+        InvalidModel: see there.
+    """
+    if not package.labels:
+        return
+    classes, confidence = map(package.parameters.get, ("classes", "confidence"))
+    named = {
+        "classes": classes if isinstance(classes, list) else [classes],
+        "confidence": confidence if isinstance(confidence, Mapping) else (),
+    }
+    for option, values in named.items():
+        for value in values:
+            if isinstance(value, (int, str)):  # the rest is refused for its type
+                try:
+                    class_ids(package.labels, len(package.labels), value, option)
+                except InvalidArgument as error:
+                    raise wrong_parameters(package, error) from error
 
 
 def class_ids(labels: tuple[str, ...], count: int, value: int | str, option: str) -> list[int]:

@@ -62,8 +62,10 @@ class YoloModel:
         self._output, self._layout = self._chosen(settings, graph)
         self._known: _Known | None = None
 
+        from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
 
+        check_parameters(package)
         stride = settings.positive_int("stride") or 32
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
 

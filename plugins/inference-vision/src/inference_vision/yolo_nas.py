@@ -58,8 +58,10 @@ class YoloNasProcessor:
             flat = self._embedded == "flat"
             self._boxes = graph.outputs[0].name if flat else YOLO_NAS_COUNTED[1]
 
+        from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
 
+        check_parameters(package)
         stride = settings.positive_int("stride") or 32
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
 

@@ -159,6 +159,7 @@ class YoloWorldProcessor:
             self._package,
             labels=labels,
             processor=ProcessorSpec("yolo", {**settings, "layout": self._layout}),
+            parameters={},  # they may name classes of another vocabulary
         )
         return _Detector(package, Graph((self._images,), (_unknown(self._graph, self._output),)))
 
