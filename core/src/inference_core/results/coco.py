@@ -53,7 +53,7 @@ def _segmentation(mask: Bitmap | RunLengths | Polygons) -> tuple[Any, float]:
         # Holes can't be said in polygons, and without one a segmentation has no form that is read.
         if areas and all(area > 0 for area in areas):
             return [plain(outline.ravel()) for outline in mask.outlines], sum(areas)
-        mask = mask.to_bitmap()
+        mask = RunLengths.of(*mask.part(), mask.size)
     runs = mask if isinstance(mask, RunLengths) else RunLengths.of(mask)
     return runs.to_dict(), float(runs.area)
 
