@@ -216,7 +216,7 @@ def test_predict_prints_a_line_per_input(infer, linear, tmp_path):
         ("https://a.org/b.png", "is an address, and inputs are files: download it first"),
         ("rtsp://camera", "is an address"),
         ("dangling", "error: dangling is a link to nowhere, which doesn't exist"),
-        ("empty", "error: the folder empty holds no file to run on (.bmp, "),
+        ("empty", "error: the folder empty holds no file to run on (.avif, .bmp, "),
     ],
 )
 def test_an_input_that_is_none_says_why(infer, fake, tmp_path, name, message):

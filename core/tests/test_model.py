@@ -108,6 +108,18 @@ def test_what_a_graph_found_is_not_trimmed_though_it_be_as_many_as_the_batch(lin
         assert outputs["above"].tolist() == [27] * 4
 
 
+def test_the_processor_says_the_task_that_the_manifest_leaves_out(linear):
+    for name, task in [("rows", "rows of numbers"), ("two-step", None)]:
+        package = linear.package(name, task=None, processor={"name": name})
+        resolution = AutoModel.resolve(package)
+        assert resolution.package.task == task
+        assert "plain graph" not in resolution.headline()
+    with AutoModel.from_pretrained(linear.package(task=None)) as model:
+        assert model.task == "rows of numbers"
+    with AutoModel.from_pretrained(linear.package()) as model:
+        assert model.task == "rows"  # what is stated
+
+
 def test_batch_size_says_how_many_run_at_once(linear):
     with AutoModel.from_pretrained(linear.package(), batch_size=3) as model:
         model([(0, 0)] * 7)

@@ -76,6 +76,8 @@ def decode(
     else:
         check_finite(raw[:, 4], output, "scores")
         found = raw[raw[:, 4] >= lowest].astype(np.float32)
+        if lowest <= 0:  # then what fills the list up has come along
+            found = found[(found[:, 4] != 0) | (found[:, 5] != -1)]
         scores, class_ids = found[:, 4], _class_ids(found[:, 5], len(least), output)
         boxes, more = found[:, :4], found[:, 6:]
     check_finite(boxes, output, "boxes")
@@ -108,4 +110,11 @@ def _class_ids(column: NDArray[np.float32], count: int, output: str) -> NDArray[
             f"the output {output!r} holds class id {column[unknown][0]:g}, but the model has "
             f"{count} labels"
         )
-    return column.astype(np.int64)
+    class_ids = column.astype(np.int64)
+    fractional = class_ids != column
+    if fractional.any():
+        raise InvalidModel(
+            f"the output {output!r} holds {column[fractional][0]:g} as a class id, which is no whole "
+            "number"
+        )
+    return class_ids

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from inference_vision.letterbox import Placement
     from inference_vision.yolo_decode import Candidates
 
-TASK = "object-detection"
-
 
 class YoloNasProcessor:
     """YOLO-NAS, in the three forms of its exporter; boxes are x1, y1, x2, y2 in pixels of the input.
@@ -46,6 +44,7 @@ class YoloNasProcessor:
     """
 
     OPTIONS: ClassVar[type] = YoloOptions
+    TASK = "object-detection"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
         settings = Settings(package, ("boxes", "stride", *PICTURE_SETTINGS))
@@ -69,7 +68,7 @@ class YoloNasProcessor:
     def recognise(cls, facts: Facts) -> Recognition | None:
         """Exports with suppression, by the names of their outputs; nothing else tells surely."""
         names = {spec.name for spec in facts.get("outputs", ())}
-        return Recognition(TASK) if names == set(YOLO_NAS_COUNTED) else None
+        return Recognition(cls.TASK) if names == set(YOLO_NAS_COUNTED) else None
 
     def preprocess(
         self, inputs: Sequence[Any], options: YoloOptions

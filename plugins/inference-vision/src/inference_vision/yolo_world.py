@@ -68,6 +68,7 @@ class YoloWorldProcessor:
     """
 
     OPTIONS: ClassVar[type] = YoloWorldOptions
+    TASK = "object-detection"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
         if set(parts) != {"model", "text"}:
