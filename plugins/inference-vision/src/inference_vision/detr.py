@@ -194,7 +194,7 @@ class DetrProcessor:
         import numpy as np
         from inference_core.results import Detections
 
-        from inference_vision.detr_decode import corners
+        from inference_vision.detr_decode import boxes_in_pixels
         from inference_vision.finite import check_finite
 
         queries, scores, class_ids = self._candidates(raw, options)
@@ -204,7 +204,7 @@ class DetrProcessor:
         if self._form.kind == "postprocessed":
             check_finite(boxes, self._form.boxes, "boxes")
         else:
-            boxes = corners(boxes, width, height, self._form.boxes)
+            boxes = boxes_in_pixels(boxes, width, height, self._form.boxes)
         xyxy = placement.to_source(boxes)
         inside = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # the rest is empty, or lies in padding
         order, xyxy = order[inside], xyxy[inside]

@@ -8,6 +8,7 @@ import numpy as np
 from inference_core.errors import InvalidModel
 from numpy.typing import NDArray
 
+from inference_vision.centred_boxes import corners
 from inference_vision.finite import check_finite
 
 
@@ -98,15 +99,15 @@ def postprocessed(
     return Candidates(queries, values[queries], ids[keep])
 
 
-def corners(cxcywh: NDArray[Any], width: int, height: int, output: str) -> NDArray[np.float32]:
+def boxes_in_pixels(
+    cxcywh: NDArray[Any], width: int, height: int, output: str
+) -> NDArray[np.float32]:
     """Boxes (N, 4) as fractions of an input, in its pixels: x1, y1, x2, y2.
 
     Raises:
         InvalidModel: one is NaN or infinite, or so large that its corners are.
     """
-    centre, half = cxcywh[:, :2].astype(np.float64), cxcywh[:, 2:].astype(np.float64) / 2
     with np.errstate(over="ignore", invalid="ignore"):  # the check tells in better words
-        pixels = np.concatenate([centre - half, centre + half], axis=1) * ((width, height) * 2)
-        xyxy = np.asarray(pixels, np.float32)
+        xyxy = np.asarray(corners(cxcywh) * ((width, height) * 2), np.float32)
     check_finite(xyxy, output, "boxes")
     return xyxy

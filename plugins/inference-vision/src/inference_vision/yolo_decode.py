@@ -91,17 +91,6 @@ def decode(
     return candidates
 
 
-def corners(cxcywh: NDArray[np.float32]) -> NDArray[np.float64]:
-    """x1, y1, x2, y2 (N, 4) of boxes that are given by centre and size."""
-    # float64: corners of finite float32 boxes can't overflow it.
-    xyxy = np.empty_like(cxcywh, np.float64)
-    half = cxcywh[:, 2:].astype(np.float64)
-    half *= 0.5
-    np.subtract(cxcywh[:, :2], half, out=xyxy[:, :2])
-    np.add(cxcywh[:, :2], half, out=xyxy[:, 2:])
-    return xyxy
-
-
 def _class_ids(column: NDArray[np.float32], count: int, output: str) -> NDArray[np.int64]:
     check_finite(column, output, "class ids")
     unknown = (column < 0) | (column >= count)

@@ -122,7 +122,7 @@ class YoloModel:
         import numpy as np
         from inference_core.results import Detections
 
-        from inference_vision.yolo_decode import corners
+        from inference_vision.centred_boxes import corners
 
         if self._layout != "end-to-end" and not self.CENTRED:
             found = found._replace(boxes=corners(found.boxes))
