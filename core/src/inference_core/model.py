@@ -63,11 +63,6 @@ class Model:
                 f"{self.package.name} has the parts {', '.join(parts)}, and its processor handles "
                 "models with one part; name another processor in its model.json"
             )
-        if processor is None and self.package.parameters and self._session_task() is None:
-            raise InvalidModel(
-                f"{self.package.name} states parameters but no processor that would take them; name "
-                "one in its model.json, or leave them out"
-            )
         first = next(iter(parts.values()))
         self._single = first if len(parts) == 1 else None
         self._task: TaskCalls | None = None

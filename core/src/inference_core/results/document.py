@@ -113,8 +113,7 @@ class Page(Result):
     Attributes:
         blocks: what is on it, in reading order.
         image_size: (width, height) of its picture in pixels, as `corners` count them.
-        orientation: how far its text is turned counter-clockwise, in degrees; None if nobody asked.
-        language: the language of its text as ISO 639 names it ("en"); None if nobody asked.
+        orientation: how far its text is turned clockwise, in degrees; None if nobody asked.
 
     Raises:
         TypeError: a field has the wrong type.
@@ -123,7 +122,6 @@ class Page(Result):
     blocks: tuple[Block, ...]
     image_size: tuple[int, int]
     orientation: float | None = None
-    language: str | None = None
 
     def __post_init__(self) -> None:
         _check_children("Page.blocks", self.blocks, Block, least=0)
@@ -158,7 +156,6 @@ class Page(Result):
         return {
             "image": {"width": width, "height": height},
             "orientation": self.orientation,
-            "language": self.language,
             "text": self.text,
             "blocks": [
                 {

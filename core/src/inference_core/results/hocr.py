@@ -25,7 +25,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" \
 "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
-<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="{language}" lang="{language}">
+<html xmlns="http://www.w3.org/1999/xhtml">
  <head>
   <title>{title}</title>
   <meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>
@@ -43,9 +43,7 @@ def hocr(document: Document, source: str) -> str:
         document: whose pages to write.
         source: the name of the picture or PDF that they are of, "" if it has none.
     """
-    languages = {page.language for page in document if page.language}
-    language = languages.pop() if len(languages) == 1 else "und"
-    head = _HEAD.format(language=_quoted(language), title=_quoted(source))
+    head = _HEAD.format(title=_quoted(source))
     pages = (
         line for number, page in enumerate(document, 1) for line in _page(page, number, source)
     )
