@@ -71,6 +71,7 @@ BACKENDS = (
         ("onnx",),
         parts=("detection", "recognition"),
     ),
+    KnownBackend("tflite", "inference-tflite", "inference-tflite", ("tflite",)),
     KnownBackend("trt", "inference-trt", "inference-trt", ("tensorrt",), available=False),
     KnownBackend("hf", "inference-hf", "inference-hf", ("transformers",), available=False),
     KnownBackend(
