@@ -216,12 +216,12 @@ def test_a_classification_of_a_text_has_no_picture():
 def test_attributes_follow_their_rows_into_json():
     count = len(detections())
     found = detections(
-        attributes=dict(
-            side=np.array(["left", "right", "left"][:count]),
-            depth=np.arange(count * 2, dtype=np.float32).reshape(count, 2) / 10,
-            seen=np.arange(count, dtype=np.int64) > 0,
-            track=np.arange(count, dtype=np.int64),
-        )
+        attributes={
+            "side": np.array(["left", "right", "left"][:count]),
+            "depth": np.arange(count * 2, dtype=np.float32).reshape(count, 2) / 10,
+            "seen": np.arange(count, dtype=np.int64) > 0,
+            "track": np.arange(count, dtype=np.int64),
+        }
     )
     assert found[1].attributes["side"] == "right"
     assert found[::-1].attributes["track"].tolist() == list(range(count))[::-1]
