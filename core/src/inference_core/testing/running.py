@@ -33,17 +33,18 @@ def loads(plan: Plan) -> Iterator[Step]:
     folder = Path(plan["scratch"], "loads")
     for variant in hostile_variants(path, folder):
         yield {"begin": variant.name}
-        yield _loaded(variant.name, opened, {role: variant.path})
+        yield _loaded(variant.name, opened, {**opened.artifact.parts, role: variant.path})
     if path.is_file():
         # A backend that keeps what it loaded by its path would answer from the file that was.
         name = "a file that was whole when it was loaded before"
         yield {"begin": name}
         again = folder / "again" / path.name
         shutil.copytree(path.parent, again.parent)
-        artifact = replace(opened.artifact, parts={role: again})
+        parts = {**opened.artifact.parts, role: again}
+        artifact = replace(opened.artifact, parts=parts)
         opened.backend.load(artifact, opened.environment, opened.request).close()
         again.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        yield _loaded(name, opened, {role: again})
+        yield _loaded(name, opened, parts)
 
 
 def _loaded(name: str, opened: Opened, parts: Mapping[str, Path]) -> Step:
@@ -79,14 +80,18 @@ def rounds(plan: Plan) -> Iterator[Step]:
     The closed sessions are kept meanwhile: it is `close` that has to give back what they hold.
     """
     opened = open_sample(plan)
-    role, path = next(iter(opened.artifact.parts.items()))
+    source = opened.artifact.path.parent
     folder = Path(plan["scratch"], "rounds")
     closed = []
 
     def once(number: int) -> None:
         copy = folder / str(number)
-        shutil.copytree(path.parent, copy)
-        artifact = replace(opened.artifact, parts={role: copy / path.name})
+        shutil.copytree(source, copy)
+        parts = {
+            role: copy / path.relative_to(source) if path.is_relative_to(source) else path
+            for role, path in opened.artifact.parts.items()
+        }
+        artifact = replace(opened.artifact, parts=parts)
         session = opened.backend.load(artifact, opened.environment, opened.request)
         if (call := _call(plan, session)) is not None:
             opened.backend.predict()(session, *call)
