@@ -97,6 +97,7 @@ BACKENDS = (
 # Distributions that bring a processor, a bundled model or a URL scheme.
 PROCESSORS = dict.fromkeys(
     (
+        "blazeface",
         "classification",
         "clip",
         "depth",
