@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from inference_vision.yolo_decode import Candidates
 
 
+SETTINGS = ("layout", "stride", "coordinates")
+
+
 class _Known(NamedTuple):
     """What the last call found out, for the next one: most have the same shape and options."""
 
@@ -55,7 +58,7 @@ class YoloModel:
     CENTRED: ClassVar[bool] = False
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        settings = Settings(package, ("layout", "stride", *self.SETTINGS, *PICTURE_SETTINGS))
+        settings = Settings(package, (*SETTINGS, *self.SETTINGS, *PICTURE_SETTINGS))
         graph = parts["model"]
         self._labels = package.labels
         self._extras = self._extras_of(package, settings, graph)
@@ -66,6 +69,9 @@ class YoloModel:
 
         stride = settings.positive_int("stride") or 32
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
+        # What relative coordinates are multiplied by: width and height of the input.
+        relative = settings.choice("coordinates", ("pixels", "relative")) == "relative"
+        self._relative = self._input.size[::-1] if relative else None
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
@@ -106,8 +112,17 @@ class YoloModel:
         results = []
         for index, (rows, placement) in enumerate(zip(raw, context, strict=True)):
             found = decode(self._layout, rows, known.least, self._extras, self._output)
+            if self._relative is not None:
+                found = found._replace(boxes=self._in_pixels(found.boxes, self._relative))
             results.append(self._detections(found, placement, index, outputs, options))
         return results
+
+    def _in_pixels(self, boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        """Boxes in fractions of (width, height) in pixels: x, y and what else two numbers tell."""
+        import numpy as np
+
+        with np.errstate(over="ignore"):  # what isn't finite then is found later
+            return np.asarray(boxes * np.array(size * 2, np.float32))
 
     def _detections(
         self,
