@@ -11,6 +11,7 @@ from inference_core.errors import InvalidArgument, InvalidInput
 
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+DOCUMENTS = (".pdf",)
 ARRAYS = (".npz",)
 
 
@@ -54,12 +55,12 @@ def _is_number(text: str) -> bool:
 
 
 def refuse_as_model(name: str) -> None:
-    """Refuse a picture or video in the model's place: mostly the two were given the wrong way round.
+    """Refuse a picture, video or PDF in the model's place: mostly they were given the wrong way round.
 
     Raises:
         InvalidArgument: it is one, by its name.
     """
-    if Path(name).suffix.lower() in (*PICTURES, *VIDEOS) and not Path(name).is_dir():
+    if Path(name).suffix.lower() in (*PICTURES, *VIDEOS, *DOCUMENTS) and not Path(name).is_dir():
         raise InvalidArgument(
             f"{name} is no model; the model comes first, then what it is to run on"
         )

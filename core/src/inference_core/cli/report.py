@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,8 @@ class Report:
         if not self._as_json and (saved or not self._lines):
             shown = f"{name}: {_summary(result)}" + (f" -> {saved}" if saved else "")
             print(printable(shown))
+            if not saved and hasattr(result, "to_hocr"):
+                _print_pages(result.pages)
 
     def frame(self, name: str, at: Mapping[str, Any], result: Any, quiet: bool) -> None:
         """A frame that was done: `at` has its number and time. `quiet`: no line of text for each."""
@@ -113,6 +115,15 @@ class Report:
             self._lines.write(row)
         if self._as_json:
             print_json(row, indent=None)
+
+
+def _print_pages(pages: Sequence[Any]) -> None:
+    """The text of a document, set in so that it isn't taken for a line of this report."""
+    for number, page in enumerate(pages, 1):
+        if len(pages) > 1:
+            print(f"  --- page {number} ---")
+        for line in page.text.split("\n"):
+            print(f"  {printable(line)}".rstrip())
 
 
 def _plain(result: Any) -> Any:
