@@ -15,7 +15,8 @@ from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 from inference_vision.blazeface import FORMS, KEYPOINT_NAMES, BlazefaceOptions, BlazefaceProcessor
 from inference_vision.blazeface_decode import anchors
-from inference_vision.planes import ASYMMETRIC, resize
+from inference_vision.image import Image
+from inference_vision.square_input import write_square
 
 OPTIONS = BlazefaceOptions()
 SHORT, FULL = FORMS
@@ -76,15 +77,13 @@ def test_grids_of_one_stride_share_their_cells():
 def test_a_face_comes_back_where_it_was_in_the_picture(size, centre, side, anchor):
     width, height = size
     scale = 128 / max(size)
-    # MediaPipe's letterbox, which isn't rounded to whole pixels.
     left, top = (128 - width * scale) / 2, (128 - height * scale) / 2
     cx, cy, length = centre[0] * width, centre[1] * height, side * min(size)
     at = (cx * scale + left, cy * scale + top, length * scale, length * scale)
     result = found(outputs({anchor: (0.8, *at)}), size)
-    near = 1.01 / scale  # a pixel of the input, for the rounding of ours
     wanted = [cx - length / 2, cy - length / 2, cx + length / 2, cy + length / 2]
-    np.testing.assert_allclose(result.xyxy[0], wanted, atol=near)
-    np.testing.assert_allclose(result.keypoints[0, :, :2], [[cx, cy]] * 6, atol=near)
+    np.testing.assert_allclose(result.xyxy[0], wanted, atol=1e-3)
+    np.testing.assert_allclose(result.keypoints[0, :, :2], [[cx, cy]] * 6, atol=1e-3)
     assert result.image_size == size
     assert result.labels == ("face",)
     assert result.keypoint_names == KEYPOINT_NAMES
@@ -202,15 +201,26 @@ def test_options_out_of_range_are_an_error(wrong):
         BlazefaceOptions(**wrong)
 
 
-def test_pixels_are_sampled_corner_on_corner():
+@pytest.mark.parametrize("color_format", ["rgb", "bgr"])
+@pytest.mark.parametrize("size", [(53, 37), (20, 61), (300, 201), (32, 32), (1, 1)])
+def test_pixels_are_sampled_corner_on_corner_in_the_middle_of_black(size, color_format):
     """Against bilinear interpolation written out."""
-    pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)
-    got = resize(pixels, 20, 30, ASYMMETRIC).astype(float)
-    y, x = np.arange(30) * 37 / 30, np.arange(20) * 53 / 20
-    top, left = y.astype(int), x.astype(int)
-    bottom, right = np.minimum(top + 1, 36), np.minimum(left + 1, 52)
-    down, across = (y - top)[:, None, None], (x - left)[None, :, None]
-    upper = pixels[top][:, left] * (1 - across) + pixels[top][:, right] * across
-    lower = pixels[bottom][:, left] * (1 - across) + pixels[bottom][:, right] * across
+    width, height = size
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    planes = np.empty((3, 32, 32), np.float32)
+    square = write_square(Image(pixels, color_format, "x"), planes)
+    side = max(size)
+    black = np.zeros((height + 2, width + 2, 3))
+    black[1:-1, 1:-1] = pixels
+    x = np.clip(np.arange(32) * side / 32 + (width - side) / 2, -1, width) + 1
+    y = np.clip(np.arange(32) * side / 32 + (height - side) / 2, -1, height) + 1
+    left, top = np.minimum(x.astype(int), width), np.minimum(y.astype(int), height)
+    across, down = (x - left)[None, :, None], (y - top)[:, None, None]
+    upper = black[top][:, left] * (1 - across) + black[top][:, left + 1] * across
+    lower = black[top + 1][:, left] * (1 - across) + black[top + 1][:, left + 1] * across
+    wanted = (upper * (1 - down) + lower * down) / 127.5 - 1
+    if color_format == "bgr":
+        wanted = wanted[..., ::-1]
     # OpenCV knows places to 1/32 of a pixel.
-    assert np.abs(got - (upper * (1 - down) + lower * down)).max() <= 255 / 32
+    assert np.abs(planes - wanted.transpose(2, 0, 1)).max() <= 2 / 32 + 1 / 255
+    assert square.source == size

@@ -15,13 +15,13 @@ from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 from inference_core.session import TensorSpec
 
-from inference_vision.settings import PICTURE_SETTINGS, Settings, image_input
+from inference_vision.settings import Settings, image_input
 
 if TYPE_CHECKING:
     from inference_core.processor import Tensors
     from inference_core.results import Detections
 
-    from inference_vision.letterbox import Placement
+    from inference_vision.square_input import Square
 
 TASK = "keypoint-detection"
 LABELS = ("face",)
@@ -88,19 +88,16 @@ class BlazefaceOptions:
 
 
 class BlazefaceProcessor:
-    """Faces with MediaPipe's detectors, short-range and full-range.
-
-    Settings (all optional, in the manifest under "processor"): those of
-    `inference_vision.picture_input`; by default resize is "letterbox" on black, interpolation
-    "asymmetric", and pixels become -1 to 1: as MediaPipe does it, for the graphs are sensitive to it.
+    """Faces with MediaPipe's detectors, short-range and full-range. There are no settings: pictures go
+    into the graph as they do in MediaPipe, see `inference_vision.square_input`.
     """
 
     OPTIONS: ClassVar[type] = BlazefaceOptions
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        settings = Settings(package, PICTURE_SETTINGS)
+        Settings(package, ())
         graph = parts["model"]
-        _, height, width, _, _ = image_input(package, graph.inputs, None, (128, 128))
+        spec, height, width, _, self._last = image_input(package, graph.inputs, None, (128, 128))
         form = form_of(graph.outputs, (height, width))
         if form is None:
             shapes = ", ".join(map(str, graph.outputs)) or "no outputs"
@@ -113,19 +110,12 @@ class BlazefaceProcessor:
         self._label = package.labels[0] if package.labels else LABELS[0]
 
         from inference_vision.blazeface_decode import anchors
-        from inference_vision.picture_input import PictureInput
+        from inference_vision.planes import tensor_dtype
+        from inference_vision.tensor_memory import TensorMemory
 
         self._anchors = anchors(form)
-        self._input = PictureInput(
-            package,
-            settings,
-            graph.inputs,
-            size=(form.side, form.side),
-            interpolation="asymmetric",
-            padding=(0, 0, 0),
-            mean=(0.5, 0.5, 0.5),
-            std=(0.5, 0.5, 0.5),
-        )
+        self._input, self._dtype = spec.name, tensor_dtype(spec.dtype)
+        self._memory = TensorMemory()
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
@@ -140,12 +130,20 @@ class BlazefaceProcessor:
 
     def preprocess(
         self, inputs: Sequence[Any], options: BlazefaceOptions
-    ) -> tuple[Tensors, tuple[Placement, ...]]:
+    ) -> tuple[Tensors, tuple[Square, ...]]:
         """The pictures as one tensor, and where each lies in its part of it."""
-        return self._input.feeds(inputs, options.color_format)
+        from inference_vision.image import read_image
+        from inference_vision.square_input import write_square
+
+        side = self._form.side
+        shape = (side, side, 3) if self._last else (3, side, side)
+        tensor = self._memory.empty((len(inputs), *shape), self._dtype)
+        planes = tensor.transpose(0, 3, 1, 2) if self._last else tensor
+        images = [read_image(value, options.color_format) for value in inputs]
+        return {self._input: tensor}, tuple(map(write_square, images, planes))
 
     def postprocess(
-        self, outputs: Tensors, context: tuple[Placement, ...], options: BlazefaceOptions
+        self, outputs: Tensors, context: tuple[Square, ...], options: BlazefaceOptions
     ) -> list[Detections]:
         """The faces of each picture, in source pixels, most confident first.
 
@@ -163,8 +161,8 @@ class BlazefaceProcessor:
                 f"and {scores.shape}; wanted are {wanted[0]} and {wanted[1]}"
             )
         return [
-            faces(rows, logits[:, 0], self._anchors, placement, options, self._label, self._boxes)
-            for rows, logits, placement in zip(boxes, scores, context, strict=True)
+            faces(rows, logits[:, 0], self._anchors, square, options, self._label, self._boxes)
+            for rows, logits, square in zip(boxes, scores, context, strict=True)
         ]
 
 

@@ -18,7 +18,7 @@ from inference_vision.blazeface import KEYPOINT_NAMES, NUMBERS, BlazefaceOptions
 from inference_vision.finite import check_finite
 
 if TYPE_CHECKING:
-    from inference_vision.letterbox import Placement
+    from inference_vision.square_input import Square
 
 _LARGEST_LOGIT = 100.0
 
@@ -43,7 +43,7 @@ def faces(
     raw: NDArray[Any],
     logits: NDArray[Any],
     centres: NDArray[np.float32],
-    placement: Placement,
+    square: Square,
     options: BlazefaceOptions,
     label: str,
     output: str,
@@ -54,7 +54,7 @@ def faces(
         raw: (boxes, 16): offsets of the centre and of the keypoints from the anchor, and size.
         logits: (boxes,).
         centres: of the anchors.
-        placement: of the picture in the input.
+        square: where the picture lies in the input.
         options: of the call.
         label: of the class.
         output: name of the output with the boxes, for the message.
@@ -76,7 +76,7 @@ def faces(
     keypoints = found[:, 4:].reshape(-1, len(KEYPOINT_NAMES), 2) + centres[likely, None]
     places[:, 4:] = keypoints.reshape(-1, NUMBERS - 4)
     merged, confidence = _weighted(places, scores[likely], options)
-    return _in_source(merged, confidence, placement, label)
+    return _in_source(merged, confidence, square, label)
 
 
 def _weighted(
@@ -107,20 +107,20 @@ def _overlaps(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _in_source(
-    places: NDArray[np.float32], confidence: NDArray[np.float32], placement: Placement, label: str
+    places: NDArray[np.float32], confidence: NDArray[np.float32], square: Square, label: str
 ) -> Detections:
-    xyxy = placement.to_source(places[:, :4])
+    xyxy = square.to_source(places[:, :4])
     inside = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
     points = places[inside, 4:].reshape(-1, len(KEYPOINT_NAMES), 2)
     keypoints = np.ones((*points.shape[:2], 3), np.float32)
-    keypoints[..., :2] = placement.points_to_source(points)
+    keypoints[..., :2] = square.points_to_source(points)
     count = int(inside.sum())
     return Detections(
         xyxy[inside],
         confidence[inside],
         np.zeros(count, np.int64),
         (label,) * count,
-        placement.source,
+        square.source,
         keypoints=keypoints,
         keypoint_names=KEYPOINT_NAMES,
     )

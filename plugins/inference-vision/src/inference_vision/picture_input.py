@@ -21,21 +21,12 @@ from numpy.typing import NDArray
 from inference_vision.contrast import ADJUSTMENTS
 from inference_vision.image import Image, Pixels, read_image
 from inference_vision.letterbox import Placement, Region, Rounding, Size
-from inference_vision.planes import ASYMMETRIC, Normalisation, resize, tensor_dtype, write_planes
+from inference_vision.planes import Normalisation, resize, tensor_dtype, write_planes
 from inference_vision.settings import FITS, INTERPOLATIONS, Fit, Settings, image_input
 from inference_vision.tensor_memory import TensorMemory
 
 PADDING = (114, 114, 114)
 """Grey, as Ultralytics models are trained with."""
-
-_INTERPOLATIONS = {
-    "auto": None,
-    "nearest": cv2.INTER_NEAREST,
-    "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
-    "area": cv2.INTER_AREA,
-    "asymmetric": ASYMMETRIC,
-}
 
 
 class PictureInput:
@@ -46,7 +37,7 @@ class PictureInput:
         resize: "letterbox", "fit", "stretch", "crop" or "unscaled", see `inference_vision.letterbox`.
         rounding: of a letterbox: "nearest" or "down".
         interpolation: "auto" (area for shrinking, linear for enlarging), "nearest", "linear",
-            "cubic", "area", or "asymmetric" (linear, but corner on corner, as MediaPipe samples).
+            "cubic" or "area".
         padding: the colour around a picture: a grey, or [red, green, blue], of 0 to 255.
         color_mode: order of the channels in the tensor, "rgb" or "bgr"; or "gray", which makes all
             channels equal (ITU-R BT.601 luma), and is what a graph with one channel gets.
@@ -104,7 +95,7 @@ class PictureInput:
         rounding = settings.choice("rounding", ("nearest", "down")) or "nearest"
         self._rounding = cast(Rounding, rounding)
         chosen = settings.choice("interpolation", INTERPOLATIONS) or interpolation
-        self._interpolation = _INTERPOLATIONS[chosen]
+        self._interpolation = None if chosen == "auto" else getattr(cv2, f"INTER_{chosen.upper()}")
         self._region = settings.percent_region("region")
         contrast = settings.choice("contrast", tuple(ADJUSTMENTS))
         self._adjust = ADJUSTMENTS[contrast] if contrast else None

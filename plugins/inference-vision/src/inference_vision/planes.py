@@ -34,11 +34,6 @@ STRIP = 102_400
 
 DTYPES = ("float32", "float16", "uint8")
 
-ASYMMETRIC = -1
-"""Beside OpenCV's interpolations: bilinear, but the pixel x of the result is taken at x times the
-scale in the picture, corner on corner, and not centre on centre: as ONNX calls it, and as MediaPipe
-samples."""
-
 
 def scratch(name: str, shape: tuple[int, ...]) -> Pixels:
     """This thread's uint8 memory of that name and shape, with whatever it held before.
@@ -60,9 +55,8 @@ def resize(pixels: Pixels, width: int, height: int, interpolation: int | None) -
         pixels: uint8 (height, width, 3) or (height, width).
         width: of the result.
         height: of the result.
-        interpolation: an OpenCV constant, or ASYMMETRIC; None takes the average of the area for
-            shrinking and bilinear for enlarging, which is closest to the antialiased bilinear of
-            Pillow.
+        interpolation: an OpenCV constant; None takes the average of the area for shrinking and
+            bilinear for enlarging, which is closest to the antialiased bilinear of Pillow.
     """
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -70,12 +64,6 @@ def resize(pixels: Pixels, width: int, height: int, interpolation: int | None) -
         shrinks = width * height < pixels.shape[0] * pixels.shape[1]
         interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     memory = scratch("resized", (height, width, *pixels.shape[2:]))
-    if interpolation == ASYMMETRIC:
-        scale = np.diag([pixels.shape[1] / width, pixels.shape[0] / height, 1])[:2]
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        edge = cv2.BORDER_REPLICATE
-        resized = cv2.warpAffine(pixels, scale, (width, height), memory, how, edge)
-        return np.asarray(resized, np.uint8)
     resized = cv2.resize(pixels, (width, height), memory, interpolation=interpolation)
     return np.asarray(resized, np.uint8)
 

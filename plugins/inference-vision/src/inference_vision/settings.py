@@ -18,7 +18,7 @@ MAX_SIDE = 16384  # of an input, in pixels
 
 Fit = Literal["letterbox", "fit", "stretch", "crop", "unscaled"]
 FITS: tuple[Fit, ...] = get_args(Fit)
-INTERPOLATIONS = ("auto", "nearest", "linear", "cubic", "area", "asymmetric")
+INTERPOLATIONS = ("auto", "nearest", "linear", "cubic", "area")
 
 PICTURE_SETTINGS = (
     "imgsz", "resize", "rounding", "interpolation", "padding", "color_mode", "scale", "mean", "std",
