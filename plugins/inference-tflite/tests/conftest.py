@@ -16,7 +16,7 @@ from inference_tflite.options import TfliteOptions
 from .models import Graph, Tensor, constant, dense, reshape, tflite
 
 MODELS = "INFERENCE_TEST_MEDIAPIPE_MODELS"
-"""The variable that names the folder of MediaPipe's models; `nox -s mediapipe_models` fetches it."""
+"""The variable that names the folder of MediaPipe's models; the session trained_models fetches them."""
 
 
 def identity(dtype: str = "float32", shape=(2, 3), **quantisation) -> bytes:
