@@ -291,10 +291,10 @@ def test_a_delegate_is_loaded_with_its_options(artifact, load, tmp_path):
         load(artifact, delegate=str(library), delegate_options={"mode": "busy"})
 
 
-def test_the_schema_has_the_types_that_core_names():
+def test_core_names_the_types_that_the_schema_has():
     from inference_core.readers import tflite_file
 
     known = [name for name in vars(schema.TensorType) if not name.startswith("_")]
     numbered = {getattr(schema.TensorType, name): name.lower() for name in known}
     ours = ["string" if name == "str" else name for name in tflite_file._DTYPES]
-    assert dict(enumerate(ours)) == numbered
+    assert numbered.items() <= dict(enumerate(ours)).items()

@@ -224,3 +224,16 @@ def test_pixels_are_sampled_corner_on_corner_in_the_middle_of_black(size, color_
     # OpenCV knows places to 1/32 of a pixel.
     assert np.abs(planes - wanted.transpose(2, 0, 1)).max() <= 2 / 32 + 1 / 255
     assert square.source == size
+
+
+@pytest.mark.parametrize("size", [(40_000, 10), (3, 70_000)])
+def test_pictures_of_any_length_are_sampled(size):
+    width, height = size
+    planes = np.empty((3, 128, 128), np.float32)
+    square = write_square(Image(np.full((height, width, 3), 255, np.uint8), "rgb", "x"), planes)
+    assert square.source == size
+    line = planes[:, 64, :] if width > height else planes[:, :, 64]
+    assert (line > -1).all()  # the middle of the picture is there from end to end
+    np.testing.assert_allclose(
+        square.points_to_source(np.float32([[64, 64]])), [np.divide(size, 2)]
+    )

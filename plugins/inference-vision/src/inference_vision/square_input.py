@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from inference_vision.image import Image
 from inference_vision.planes import scratch, write_planes
 
+WIDEST = 32_767
+"""From so many pixels on OpenCV before version 5 can't warp a picture; it is shrunk before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Square:
@@ -55,10 +58,16 @@ class Square:
 def write_square(image: Image, planes: NDArray[Any]) -> Square:
     """Draw a picture into (3, side, side) of a tensor, red first, as numbers of -1 to 1."""
     square = Square(image.size, planes.shape[1])
-    x, y = square.start
-    matrix = np.array([[square.scale, 0, x], [0, square.scale, y]])
-    pixels = cv2.warpAffine(
-        image.pixels,
+    pixels = image.pixels
+    if max(pixels.shape) >= WIDEST:
+        width, height = (max(1, side // 4) for side in image.size)
+        shrunk = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(shrunk, np.uint8)
+    # From pixels of the input to those of what is left of the picture.
+    by = np.divide(pixels.shape[1::-1], image.size)
+    matrix = np.column_stack([np.diag(by * square.scale), by * square.start])
+    sampled = cv2.warpAffine(
+        pixels,
         matrix,
         (square.side, square.side),
         scratch("square", (square.side, square.side, 3)),
@@ -66,5 +75,5 @@ def write_square(image: Image, planes: NDArray[Any]) -> Square:
         cv2.BORDER_CONSTANT,
     )
     target = planes if image.color_format == "rgb" else planes[::-1]
-    write_planes(np.asarray(pixels, np.uint8), target, (2 / 255,) * 3, (-1.0,) * 3)
+    write_planes(np.asarray(sampled, np.uint8), target, (2 / 255,) * 3, (-1.0,) * 3)
     return square
