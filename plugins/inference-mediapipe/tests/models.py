@@ -6,7 +6,7 @@ import numpy as np
 from mediapipe.tasks.metadata import metadata_schema_py_generated as metadata_schema
 from mediapipe.tasks.metadata import schema_py_generated as schema
 
-from .tflite_writer import Graph, with_metadata
+from .tflite_writer import Graph, bundled, with_metadata
 
 SIDE = 8
 COLOURS = ("red", "green", "blue")
@@ -82,6 +82,7 @@ def fixed_boxes(boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray) -> b
         },
         output_names=tuple(constants),
         labelled_output=1,
+        boxes_output=0,
     )
 
 
@@ -110,6 +111,53 @@ def counted_words(labels: tuple[str, ...] = WORDS) -> bytes:
         files={"labels.txt": (_LABELS, "\n".join(labels))} if labels else None,
         vocabulary=("vocabulary.txt", listed),
     )
+
+
+def pointing(hand_landmarker: bytes) -> dict[str, bytes]:
+    """Members of a bundle that tells from the trained landmarks of a hand whether it points up or down.
+
+    Args:
+        hand_landmarker: a bundle for landmarks of hands.
+    """
+    points = 21 * 3
+    embedder = Graph()
+    hand = embedder.tensor("hand", (1, 21, 3))
+    others = [embedder.tensor("handedness", (1, 1)), embedder.tensor("world_hand", (1, 21, 3))]
+    embedding = embedder.tensor("embedding", (1, points))
+    shape = embedder.constant("shape", np.array([1, points], np.int32))
+    options = schema.ReshapeOptionsT()
+    options.newShape = [1, points]
+    embedder.operator(
+        _OPERATOR.RESHAPE, [hand, shape], [embedding], _OPTIONS.ReshapeOptions, options
+    )
+    names = ("hand", "handedness", "world_hand")
+    embeds = with_metadata(embedder.model([hand, *others], [embedding]), input_names=names)
+
+    classifier = Graph()
+    given = classifier.tensor("embedding", (1, points))
+    weights = np.zeros((3, points), np.float32)
+    wrist, tip = 0 * 3 + 1, 12 * 3 + 1  # y of the wrist and of the middle finger's tip
+    weights[1, wrist], weights[1, tip] = 10, -10  # y grows downwards
+    weights[2] = -weights[1]
+    sums, scores = classifier.tensor("sums", (1, 3)), classifier.tensor("scores", (1, 3))
+    inputs = [given, classifier.constant("weights", weights)]
+    inputs.append(classifier.constant("bias", np.zeros(3, np.float32)))
+    classifier.operator(
+        _OPERATOR.FULLY_CONNECTED,
+        inputs,
+        [sums],
+        _OPTIONS.FullyConnectedOptions,
+        schema.FullyConnectedOptionsT(),
+    )
+    softmax = schema.SoftmaxOptionsT()
+    softmax.beta = 1.0
+    classifier.operator(_OPERATOR.SOFTMAX, [sums], [scores], _OPTIONS.SoftmaxOptions, softmax)
+    labels = {"labels.txt": (_LABELS, "None\nUp\nDown")}
+    classifies = with_metadata(classifier.model([given], [scores]), files=labels)
+    recogniser = bundled(
+        {"gesture_embedder.tflite": embeds, "canned_gesture_classifier.tflite": classifies}
+    )
+    return {"hand_landmarker.task": hand_landmarker, "hand_gesture_recognizer.task": recogniser}
 
 
 def _reduce(graph: Graph, value: int, axes: int, result: int) -> None:

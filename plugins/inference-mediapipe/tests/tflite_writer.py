@@ -1,12 +1,13 @@
 """Writes .tflite files for the tests: small graphs in code, and metadata into files that lack them.
 
-It uses the flatbuffer schemas that come with MediaPipe itself. The writers of metadata that come with it,
-too, can't be imported from its 1.2 wheels: they need a native module that isn't in them.
+It uses the flatbuffer schemas that come with MediaPipe. The writers of metadata that come with it, too,
+can't be imported from its 1.2 wheels: they need a native module that isn't in them.
 """
 
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -102,6 +103,8 @@ def with_metadata(
     vocabulary: tuple[str, str] | None = None,
     output_names: Sequence[str] = (),
     labelled_output: int = 0,
+    boxes_output: int | None = None,
+    input_names: Sequence[str] = (),
 ) -> bytes:
     """The model with the metadata that MediaPipe's tasks ask for.
 
@@ -112,6 +115,8 @@ def with_metadata(
         vocabulary: name and text of the vocabulary that words of the first input are looked up in.
         output_names: names of the outputs.
         labelled_output: the output that `files` belong to.
+        boxes_output: the output with boxes: top, left, bottom, right, as shares of the picture.
+        input_names: names of the inputs.
     """
     parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     subgraph = parsed.subgraphs[0]
@@ -121,7 +126,7 @@ def with_metadata(
     described.inputTensorMetadata, described.outputTensorMetadata = inputs, outputs
     # Without names MediaPipe reads where nothing is, and sometimes dies of it.
     for number, each in enumerate(inputs):
-        each.name = f"input {number}"
+        each.name = input_names[number] if input_names else f"input {number}"
     for number, each in enumerate(outputs):
         each.name = output_names[number] if output_names else f"output {number}"
     if normalisation is not None:
@@ -131,6 +136,8 @@ def with_metadata(
         outputs[labelled_output].associatedFiles = [
             _associated(name, kind) for name, (kind, _) in files.items()
         ]
+    if boxes_output is not None:
+        outputs[boxes_output].content = _boxes()
     if vocabulary is not None:
         packed[vocabulary[0]] = vocabulary[1]
         inputs[0].processUnits = [_words(vocabulary[0])]
@@ -158,6 +165,17 @@ def _associated(name: str, kind: int) -> Any:
     entry = metadata_schema.AssociatedFileT()
     entry.name, entry.type = name, kind
     return entry
+
+
+def _boxes() -> Any:
+    box = metadata_schema.BoundingBoxPropertiesT()
+    box.index = [1, 0, 3, 2]  # where left, top, right and bottom are
+    box.type = metadata_schema.BoundingBoxType.BOUNDARIES
+    box.coordinateType = metadata_schema.CoordinateType.RATIO
+    content = metadata_schema.ContentT()
+    content.contentPropertiesType = metadata_schema.ContentProperties.BoundingBoxProperties
+    content.contentProperties = box
+    return content
 
 
 def _words(vocabulary: str) -> Any:
@@ -192,8 +210,8 @@ def _image_input(tensor: Any, mean: float, deviation: float) -> None:
 def with_ten_more_points(model: bytes) -> bytes:
     """The face mesh of 468 points with ten zero points behind it.
 
-    That is the shape that the face landmarker of MediaPipe's tasks wants, whose own model has ten points
-    of the irises there; the mesh in the 0.10 wheels has none.
+    That is what the face landmarker of MediaPipe's tasks wants, whose own model has ten points of the
+    irises there; the mesh in the 0.10 wheels has none.
     """
     parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     subgraph = parsed.subgraphs[0]
@@ -227,7 +245,9 @@ def with_ten_more_points(model: bytes) -> bytes:
     return _packed(parsed)
 
 
-def bundle(path: Path, members: Mapping[str, bytes]) -> Path:
+def bundled(members: Mapping[str, bytes]) -> bytes:
     """A .task file: an archive without compression whose members are aligned."""
-    create_model_asset_bundle(dict(members), str(path))
-    return path
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "bundle.task")
+        create_model_asset_bundle(dict(members), str(path))
+        return path.read_bytes()

@@ -53,15 +53,18 @@ def load_session(artifact: Artifact, environment: Environment, request: Request)
     """
     options: MediapipeOptions = request.options or MediapipeOptions()
     facts = checked_facts(artifact)
-    task = facts if isinstance(facts, Reason) else task_of(artifact, facts, options.task)
+    if isinstance(facts, Reason):
+        raise InvalidModel(facts.message)
+    task = task_of(artifact, facts, options.task)
     if isinstance(task, Reason):
         raise InvalidModel(task.message)
     device = request.device or "cpu"
     with NATIVE_LOG.kept_out(not options.native_log):
         api = imported()
     make = maker(api, task, artifact, device, options)
-    about = {"task": task.name}
-    return TaskSession(task, make, api, device, options, about, artifact.path.name)
+    about = {**facts.get("metadata", {}), "task": task.name}
+    labels = tuple(facts.get("tflite.labels") or ())
+    return TaskSession(task, make, api, device, options, about, artifact.path.name, labels)
 
 
 def imported() -> Any:

@@ -1,9 +1,9 @@
 """Keeps the native library's log out of the terminal while it is called.
 
 The library of MediaPipe 1.2 writes some ten lines to stderr for every model that is loaded. Neither an
-environment variable nor its API turns that off (`MpSetLoggingCallback` adds a reader and takes nothing
-away). So the file descriptor of stderr is pointed to a file while native code runs, and whatever isn't a
-line of that log, such as what Python code on other threads writes, is passed on.
+environment variable turns that off nor its API (`MpSetLoggingCallback` adds a reader and takes nothing
+away). So the file descriptor of stderr is pointed to a file while native code runs, and whatever isn't
+a line of that log, such as what Python code on other threads writes, is passed on.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def convert(
         native: what MediaPipe's object returned.
         size: (width, height) of the picture in pixels; None for a text.
         options: per-call options of the task.
-        labels: of the classes, for image segmentation.
+        labels: of the classes, as far as the file has them.
     """
     if task in _CLASSIFIED:
         return _classification(native, size, options)
@@ -37,7 +37,9 @@ def convert(
     assert size is not None
     if task == "image-segmentation":
         return _segmentation(native, size, labels)
-    found = _FOUND[task](native, size)
+    found = (
+        _objects(native, size, labels) if task == "object-detection" else _FOUND[task](native, size)
+    )
     found = found[found.confidence >= options["confidence"]]
     return found[: options["max_detections"]] if "max_detections" in options else found
 
@@ -82,9 +84,9 @@ def _segmentation(native: Any, size: Size, labels: Sequence[str]) -> Segmentatio
     )
 
 
-def _objects(native: Any, size: Size) -> Detections:
+def _objects(native: Any, size: Size, labels: Sequence[str]) -> Detections:
     rows = sorted(native.detections, key=lambda each: -each.categories[0].score)
-    return _detections([each.categories[0] for each in rows], _boxes(rows), size)
+    return _detections([each.categories[0] for each in rows], _boxes(rows), size, labels)
 
 
 def _faces(native: Any, size: Size) -> Detections:
@@ -212,18 +214,26 @@ _FOUND: Mapping[str, Callable[[Any, Size], Detections]] = {
     "hand-landmarks": _hands,
     "pose-landmarks": _poses,
     "gesture-recognition": _gestures,
-    "object-detection": _objects,
 }
 
 
-def _detections(categories: Sequence[Any], boxes: NDArray[np.float32], size: Size) -> Detections:
+def _detections(
+    categories: Sequence[Any], boxes: NDArray[np.float32], size: Size, labels: Sequence[str] = ()
+) -> Detections:
     return Detections(
         boxes,
         np.array([each.score for each in categories], np.float32),
-        np.array([each.index for each in categories], np.int64),
+        np.array([_class_id(each, labels) for each in categories], np.int64),
         tuple(_label(each) for each in categories),
         size,
     )
+
+
+def _class_id(category: Any, labels: Sequence[str]) -> int:
+    """MediaPipe gives no index where a detector's classes are named by their values; -1 if unknown."""
+    if category.index is not None:
+        return int(category.index)
+    return labels.index(category.category_name) if category.category_name in labels else -1
 
 
 def _label(category: Any) -> str:

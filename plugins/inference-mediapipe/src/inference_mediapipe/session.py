@@ -1,7 +1,7 @@
 """A loaded task: a picture or a text in, one of core's results out.
 
-MediaPipe's object for pictures differs from that for the frames of a video, which follows what it found from
-frame to frame. A session makes each when it is first needed.
+MediaPipe's object for pictures differs from that for the frames of a video, which follows what it
+found from frame to frame. A session makes each when it is first needed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class TaskSession:
         options: as the model was loaded with.
         metadata: what there is to say of the file.
         name: of the file, for messages.
+        labels: of the classes, as far as the file says.
 
     Raises:
         InvalidModel: MediaPipe refuses the file.
@@ -53,12 +54,14 @@ class TaskSession:
         options: MediapipeOptions,
         metadata: Mapping[str, str],
         name: str,
+        labels: tuple[str, ...] = (),
     ) -> None:
         self.task: str = task.name
         self.device, self.metadata = device, metadata
         self.call_options = CALLS[task.name]
         self.input_kind = "image" if task.takes == "image" else None
         self._task, self._make, self._api, self._name = task, make, api, name
+        self._labels = labels
         self._mode, self._quiet = options.mode, not options.native_log
         self._open: dict[bool, Any] = {}
         self._closed = False
@@ -95,7 +98,7 @@ class TaskSession:
             arguments, method = (self._picture(image),), self._task.method
         task = self._object(video)
         native = self._called(task, method, *arguments)
-        labels = tuple(task.labels) if self.task == "image-segmentation" else ()
+        labels = tuple(task.labels) if self.task == "image-segmentation" else self._labels
         return results.convert(self.task, native, image.size, options, labels)
 
     def _picture(self, image: Image) -> Any:
@@ -120,9 +123,8 @@ class TaskSession:
         for video, each in list(self._open.items()):
             if each is task:
                 self._finish(video, failed=True)
-        said = str(failure).partition("=== Source Location Trace")[0].strip()
         raise InferenceError(
-            f"MediaPipe's {self._task.api} failed on {self._name}: {said}"
+            f"MediaPipe's {self._task.api} failed on {self._name}: {first_lines(failure)}"
         ) from failure
 
     def close(self) -> None:
@@ -171,3 +173,8 @@ def _time_of(image: Image) -> float | None:
     """Seconds since the beginning of the video, of a frame that knows it."""
     at = getattr(image, "timestamp", None)
     return float(at) if at is not None else None
+
+
+def first_lines(error: BaseException) -> str:
+    """What MediaPipe says, without its trace of source lines."""
+    return str(error).partition("=== Source Location Trace")[0].strip() or type(error).__name__

@@ -1,7 +1,8 @@
 """Which of MediaPipe's tasks there are, and which one a file is for. Nothing here opens a file.
 
-A bundle tells by the names of its members. A bare .tflite file tells by its inputs and outputs where they
-are like no other task's. A classifier and an embedder can look the same; the manifest then has to say.
+A bundle tells by the names of its members. A bare .tflite file tells by its inputs and outputs where
+they are like no other task's. A classifier and an embedder can look the same; then the manifest has to
+say.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def task_of(artifact: Artifact, facts: Facts, wanted: str | None) -> Task | Reas
     if len(allowed) > 1:
         return _unknown(artifact, facts, allowed)
     task = TASKS[allowed[0]]
-    # What a bundle holds is certain. What a bare file looks like is not, so its author has the last word.
+    # What a bundle holds is certain. What a file looks like is not, so its author has the last word.
     if artifact.format != task.fmt or (artifact.format == BUNDLE and seen):
         held = f"holds {seen}" if seen else f"is of the format {artifact.format}"
         return Reason(
