@@ -93,8 +93,8 @@ def test_every_plugin_and_every_extra_of_it_is_an_extra_of_core(folder):
     short = name.removeprefix("inference-")
     own = project(folder).get("optional-dependencies", {})
     expected = {f"{short}-{extra}": {extra} for extra in own}
-    # A plugin whose extras are alternatives, one of which it needs, isn't named alone; where its name is
-    # one that people know a family of models by, it brings what runs anywhere, as "clip" and "sam" do.
+    # A plugin whose extras are alternatives, one of which it needs, isn't named alone; where its name
+    # is that of a family of models, it brings what runs anywhere, as "clip" and "sam" do.
     if short in of_core or not own:
         expected[short] = {"cpu"} if "cpu" in own else set()
     found = {}

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from inference_core.install import install_command, pip_command
+from inference_core.install import install_command
 from inference_core.verdict import Reason
 
 # The range in pyproject.toml.
@@ -51,15 +51,14 @@ def _problems(install: str) -> Iterator[Reason]:
     if owner is None:
         yield Reason("not-installed", "no OpenCV is installed", install)
     elif owner in _WITH_WINDOWS and sys.platform == "linux" and not has_library(_LIBGL):
-        headless = owner.replace("python", "python-headless")
-        replace = f"{pip_command()} uninstall -y {owner} && "
-        again = install_command("--force-reinstall", "--no-deps", headless)
+        # Nothing is uninstalled: another package may ask for the other one, as mediapipe does.
+        over_it = install_command("--force-reinstall", "--no-deps", _HEADLESS[0])
         yield Reason(
             "broken-install",
             f"the installed OpenCV is {owner}, which needs the system library {_LIBGL}, and that isn't "
             f"here: install the package that brings it (libgl1 on Debian and Ubuntu, mesa-libGL on "
-            f"Fedora, mesa-gl on Alpine), or take {headless}, which does without",
-            replace + again,
+            f"Fedora, mesa-gl on Alpine), or put {_HEADLESS[0]}, which does without, in its place",
+            over_it,
         )
 
 
