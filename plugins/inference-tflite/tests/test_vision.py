@@ -122,7 +122,7 @@ def test_a_manifest_may_say_that_coordinates_are_relative(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(manifest))
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     picture[8:16, 16:24, 2] = 255
-    with AutoModel.from_pretrained(tmp_path) as model:
+    with AutoModel.from_pretrained(tmp_path, backend="tflite") as model:
         (found,) = model(picture)
     np.testing.assert_allclose(found.xyxy, [16, 8, 24, 16], atol=1e-3)
     assert found.label == "red"
