@@ -201,6 +201,17 @@ def test_the_metadata_and_its_labels_are_read(tmp_path):
     assert seen["tflite.labels"] == ("robin", "wren")
 
 
+def test_the_normalisation_of_pixels_is_read(tmp_path):
+    def unit(kind, mean, std):
+        return {0: Scalar("B", kind), 1: {0: Vector("f", mean), 1: Vector("f", std)}}
+
+    units = [unit(3, [1], [2]), unit(1, [127.5], [64, 32, 16])]
+    metadata = flatbuffer({3: [{2: [{0: "image", 4: units}]}]}, b"M001")
+    seen = facts(tmp_path, a_model(metadata=metadata))["tflite.normalization"]
+    assert seen == {"mean": (127.5,), "std": (64, 32, 16)}
+    assert facts(tmp_path, a_model())["tflite.normalization"] == {}
+
+
 def test_labels_that_are_named_but_not_packed_are_none(tmp_path):
     assert facts(tmp_path, a_model(metadata=metadata_with(("b.txt", 2))))["tflite.labels"] == ()
 

@@ -10,6 +10,7 @@ from inference_core.errors import InvalidModel
 from inference_core.package import ModelPackage, ProcessorSpec
 from inference_core.processor import Graph
 from inference_core.session import TensorSpec
+from inference_vision.classification import ClassificationOptions, ClassificationProcessor
 from inference_vision.depth import DepthOptions, DepthProcessor
 from inference_vision.outputs import channels_last
 from inference_vision.semantic_segmentation import (
@@ -198,3 +199,61 @@ def test_a_segmentation_export_is_recognised_with_its_prototypes(image):
     recognition = YoloSegmentationProcessor.recognise(seen)
     assert recognition.settings["layout"] == "boxes-scores"
     assert recognition.settings["coordinates"] == "relative"
+
+
+def classifier(**changes):
+    """The facts of a classifier as TensorFlow Lite's metadata describe one."""
+    return {
+        "inputs": (TensorSpec("image", "uint8", (1, 224, 224, 3)),),
+        "outputs": (TensorSpec("scores", "uint8", (1, 3)),),
+        "metadata": {"name": "birds"},
+        "tflite.signatures": {},
+        "tflite.labels": ("robin", "wren", "owl"),
+        "tflite.normalization": {"mean": (127.5,), "std": (127.5, 128.0, 127.0)},
+        **changes,
+    }
+
+
+def test_a_classifier_with_labels_and_a_normalisation_needs_no_manifest():
+    seen = ClassificationProcessor.recognise(classifier())
+    assert (seen.task, seen.labels) == ("image-classification", ("robin", "wren", "owl"))
+    package = ModelPackage(
+        "b", Path("b"), (), seen.task, seen.labels, ProcessorSpec("classification", seen.settings)
+    )
+    graph = Graph(
+        (TensorSpec("image", "float32", (1, 8, 8, 3)),), (TensorSpec("s", "float32", (1, 3)),)
+    )
+    processor = ClassificationProcessor(package, {"model": graph})
+    picture = np.full((20, 10, 3), (30, 20, 10), np.uint8)  # blue first
+    feeds, context = processor.preprocess([picture], ClassificationOptions())
+    wanted = (np.array([10, 20, 30]) - 127.5) / (127.5, 128, 127)
+    np.testing.assert_allclose(feeds["image"][0, 0, 0], wanted, atol=1e-5)
+    # Of a softmax that was quantised, and doesn't add up to 1.
+    (result,) = processor.postprocess(
+        {"s": np.float32([[0.5, 0.25, 0.125]])}, context, ClassificationOptions()
+    )
+    assert result.confidence.tolist() == [0.5, 0.25, 0.125]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tflite.labels": ()},
+        {"tflite.labels": ("robin",)},
+        {"tflite.normalization": {}},
+        {"tflite.normalization": {"mean": (0.0, 1.0), "std": (1.0,)}},
+        {"tflite.normalization": {"mean": (), "std": ()}},
+        {"tflite.normalization": {"mean": (0.0,), "std": (0.0,)}},
+        {"inputs": (TensorSpec("tokens", "int32", (1, 128)),)},
+        {"outputs": (TensorSpec("a", "uint8", (1, 3)), TensorSpec("b", "uint8", (1, 3)))},
+    ],
+)
+def test_one_that_says_less_is_not_guessed(changes):
+    assert ClassificationProcessor.recognise(classifier(**changes)) is None
+
+
+def test_ultralytics_classifiers_have_their_softmax_in_the_graph():
+    metadata = {"task": "classify", "names": "{0: 'a', 1: 'b'}", "stride": "1"}
+    outputs = (TensorSpec("s", "float32", (1, 2)),)
+    seen = ClassificationProcessor.recognise(classifier(metadata=metadata, outputs=outputs))
+    assert seen.settings == {"activation": "none"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from inference_core.errors import InvalidModel
 
@@ -136,6 +136,13 @@ class Table:
 
     def numbers(self, field: int, code: str) -> tuple[int, ...]:
         """A vector of integers, () if it isn't there."""
+        return self._vector(field, code)
+
+    def floats(self, field: int) -> tuple[float, ...]:
+        """A vector of 32-bit floats, () if it isn't there."""
+        return self._vector(field, "f")
+
+    def _vector(self, field: int, code: str) -> tuple[Any, ...]:
         start, count = self.extent(field, _SIZES[code])
         self._source.numbers_left -= count
         if self._source.numbers_left < 0:

@@ -49,6 +49,8 @@ def read(path: Path) -> Artifact:
         - "tflite.signatures": number of the subgraph by signature;
         - "tflite.custom_operators": names of operators that aren't TensorFlow Lite's own;
         - "tflite.description": by the converter, mostly without news;
+        - "tflite.normalization": "mean" and "std" of pixels of 0 to 255, each a tuple of one number or
+          one per channel, where the metadata says so, else empty;
         - "tflite.files": names of the files packed into it;
         - "tflite.labels": the lines of the packed file of labels that the metadata names, where it
           is one;
@@ -95,6 +97,7 @@ def _read(path: Path, file: BinaryIO) -> Artifact:
         "tflite.signatures": {key: index for key, index, _ in signatures},
         "tflite.custom_operators": tuple(_custom_operators(model)),
         "tflite.description": model.text(3),
+        "tflite.normalization": packed.normalisation,
         "tflite.files": packed.names,
         "tflite.labels": packed.labels,
         "metadata": packed.metadata,

@@ -23,6 +23,8 @@ _ENTRIES = ("metadata.json", "temp_meta.txt", "meta.txt")
 _MAX_TEXT = 4 * 2**20
 _LABELS = (2, 3)  # AssociatedFileType: TENSOR_AXIS_LABELS and TENSOR_VALUE_LABELS
 
+_NORMALISATION = 1  # ProcessUnitOptions: NormalizationOptions
+
 # A quoted text, a bracket, a comma or colon, or what is between them.
 _TOKEN = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[][(){},:]|[^][(){},:'"\s]+)""")
 
@@ -35,12 +37,14 @@ class Packed:
         names: of the files in the archive.
         metadata: str to str.
         label_files: names of the files with labels, as the metadata knows them.
+        normalisation: "mean" and "std" of the input, if that says so.
         labels: their lines, where there is one.
     """
 
     names: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     label_files: tuple[str, ...] = ()
+    normalisation: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
 
 
@@ -57,6 +61,7 @@ def described(source: Flatbuffer) -> Packed:
     return Packed(
         metadata={key: text for key, text in said.items() if text},
         label_files=tuple(dict.fromkeys(_label_files(root))),
+        normalisation=next(_normalisations(root), {}),
     )
 
 
@@ -67,6 +72,17 @@ def _label_files(root: Table) -> Iterator[str]:
         for tensor in subgraph.tables(3):
             found = [each for each in tensor.tables(6) if each.integer(2, "b") in _LABELS]
             yield from (each.text(0) for each in found[:1])
+
+
+def _normalisations(root: Table) -> Iterator[dict[str, tuple[float, ...]]]:
+    """Of the inputs: SubGraphMetadata 2 has input_tensor_metadata, TensorMetadata 4 its process units,
+    each of which is a union: the kind 0 and the table 1, of NormalizationOptions mean 0 and std 1."""
+    for subgraph in root.tables(3):
+        for tensor in subgraph.tables(2):
+            for unit in tensor.tables(4):
+                options = unit.table(1) if unit.integer(0, "B") == _NORMALISATION else None
+                if options is not None:
+                    yield {"mean": options.floats(0), "std": options.floats(1)}
 
 
 def packed_files(path: Path, file: BinaryIO, metadata: Packed) -> Packed:

@@ -33,14 +33,14 @@ class Quantisation:
 
     @classmethod
     def of(cls, name: str, details: Mapping[str, Any]) -> Quantisation | None:
-        """From what the interpreter tells of a tensor; None if it isn't quantised.
+        """From what the interpreter tells of a tensor; None if it isn't quantised (to up to 32 bits).
 
         Raises:
             InferenceError: the parameters don't fit the tensor.
         """
         parameters, dtype = details["quantization_parameters"], np.dtype(details["dtype"])
         scales = np.asarray(parameters["scales"])
-        if not scales.size or dtype.kind not in "iu":
+        if not scales.size or dtype.kind not in "iu" or dtype.itemsize > 4:
             return None
         axis, rank = int(parameters["quantized_dimension"]), len(details["shape"])
         zero_points = np.asarray(parameters["zero_points"])
