@@ -3,18 +3,20 @@
 The library of MediaPipe 1.2 writes some ten lines to stderr for every model that is loaded. Neither an
 environment variable turns that off nor its API (`MpSetLoggingCallback` adds a reader and takes nothing
 away). So the file descriptor of stderr is pointed to a file while native code runs, and whatever isn't
-a line of that log, such as what Python code on other threads writes, is passed on.
+a line of that log is passed on. What Python writes doesn't go that way: the library writes its lines in
+pieces, and a line of Python's between two of them would be lost with them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import IO
 
 _STDERR = 2
 
@@ -37,7 +39,9 @@ class NativeLog:
         self._lock = threading.Lock()
         self._inside = 0
         self._real: int | None = None
-        self._file: IO[bytes] | None = None
+        self._file: int | None = (
+            None  # a descriptor: no object that would complain of not being closed
+        )
         self._read = 0
         self._rest = b""
 
@@ -59,8 +63,10 @@ class NativeLog:
                 except OSError:
                     return False  # closed, as in a service: nothing is to be seen anyway
                 if self._file is None:
-                    self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - kept for all calls
-                os.dup2(self._file.fileno(), _STDERR)
+                    with tempfile.TemporaryFile() as file:
+                        self._file = os.dup(file.fileno())
+                _let_python_write_to(self._real, instead_of=_STDERR)
+                os.dup2(self._file, _STDERR)
             self._inside += 1
             return True
 
@@ -70,6 +76,7 @@ class NativeLog:
             self._inside -= 1
             if self._inside == 0:
                 os.dup2(self._real, _STDERR)
+                _let_python_write_to(_STDERR, instead_of=self._real)
             self._pass_on(last=self._inside == 0)
             if self._inside == 0:
                 os.close(self._real)
@@ -80,7 +87,7 @@ class NativeLog:
         assert self._file is not None
         assert self._real is not None
         text = self._rest
-        while piece := os.pread(self._file.fileno(), 1 << 16, self._read):
+        while piece := os.pread(self._file, 1 << 16, self._read):
             text += piece
             self._read += len(piece)
         *lines, self._rest = text.splitlines(keepends=True) if text else [b""]
@@ -91,9 +98,18 @@ class NativeLog:
         while message:
             message = message[os.write(self._real, message) :]
         if last:
-            self._file.truncate(0)
-            os.lseek(self._file.fileno(), 0, os.SEEK_SET)
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
             self._read = 0
+
+
+def _let_python_write_to(descriptor: int, instead_of: int) -> None:
+    """Let sys.stderr, and who holds it, as loggers do, write to another file descriptor."""
+    for stream in (sys.stderr, sys.__stderr__):
+        buffer = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)
+        if type(raw) is io.FileIO and not raw.closed and raw.fileno() == instead_of:
+            raw.__init__(descriptor, "wb", closefd=False)  # type: ignore[misc]
 
 
 NATIVE_LOG = NativeLog()
