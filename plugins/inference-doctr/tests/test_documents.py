@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import numpy as np
 import pikepdf
 import pypdfium2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from inference_core import InvalidArgument, InvalidInput
+from inference_doctr.options import CallOptions
+from inference_doctr.pages import read_pages
 from PIL import Image
 
 from . import drawn
+from .conftest import PARAMETERS
 
 # Of 192 x 256 points, which are 384 x 512 pixels at 144 dpi: two pixels to a point.
 WIDTH, HEIGHT = 192, 256
@@ -61,8 +67,8 @@ def _rectangles(words):
 def test_a_pdf_of_two_pages_is_read_page_by_page(model, tmp_path):
     path = tmp_path / "letter.pdf"
     path.write_bytes(pdf())
-    for given in (path, str(path), path.read_bytes(), bytearray(path.read_bytes())):
-        document = model(given)
+    for form in (path, str(path), path.read_bytes(), bytearray(path.read_bytes())):
+        document = model(form)
         assert [page.text.split() for page in document] == [["abc", "head"], ["dd", "gag"]]
         assert [page.image_size for page in document] == [(384, 512)] * 2
         for page, words in zip(document, PAGES, strict=True):
@@ -148,8 +154,8 @@ def test_a_tiff_of_several_pages_is_a_document(model, tmp_path):
         pictures.append(Image.fromarray(page))
     path = tmp_path / "scan.tiff"
     pictures[0].save(path, save_all=True, append_images=pictures[1:])
-    for given in (path, path.read_bytes()):
-        document = model(given)
+    for form in (path, path.read_bytes()):
+        document = model(form)
         assert [page.text.split() for page in document] == [["abc", "head"], ["dd", "gag"]]
     assert model(path, pages=[2]).text.split() == ["dd", "gag"]
     with pytest.raises(InvalidInput):
@@ -162,6 +168,19 @@ def test_several_threads_may_render_at_once(model):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: model(pdf()).text, range(8)))
     assert len(set(found)) == 1
+
+
+@given(st.binary(max_size=8), st.floats(0, 1), st.floats(0, 1))
+def test_a_damaged_pdf_gives_pages_or_an_error_in_words(noise, at, cut):
+    whole = pdf()
+    start = int(at * len(whole))
+    damaged = whole[:start] + noise + whole[start + len(noise) :]
+    damaged = damaged[: len(damaged) if cut > 0.5 else int(2 * cut * len(damaged))]
+    if b"%PDF-" not in damaged[:1024]:
+        return
+    with contextlib.suppress(InvalidInput):
+        for page in read_pages(damaged, CallOptions(**PARAMETERS)):
+            assert (page.dtype, page.shape[2]) == (np.uint8, 3)
 
 
 def test_the_file_is_let_go_of(model, tmp_path):
