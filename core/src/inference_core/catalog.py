@@ -79,7 +79,6 @@ BACKENDS = (
         "inference-mediapipe",
         "inference-mediapipe",
         ("mediapipe-task", "tflite"),
-        available=False,
     ),
     KnownBackend(
         "llama-cpp", "inference-llama-cpp", "inference-llama-cpp", ("gguf",), available=False

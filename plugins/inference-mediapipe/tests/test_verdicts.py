@@ -176,6 +176,16 @@ def test_a_missing_system_library_names_its_package(
     ]
 
 
+@pytest.mark.parametrize("windows", [True, False])
+def test_an_opencv_with_windows_needs_one_more_library(artifact, machine, monkeypatch, windows):
+    monkeypatch.setattr(install_state, "_is_there", lambda name: name != "libGL.so.1")
+    monkeypatch.setattr(install_state, "_has_opencv_with_windows", lambda: windows)
+    verdict, found = reasons(artifact, machine)
+    assert (verdict.status == "broken") == windows
+    if windows:
+        assert found["broken-install"].fix == "apt-get install libgl1  # or: dnf install mesa-libGL"
+
+
 def test_libraries_are_found_where_the_linker_looks(tmp_path, monkeypatch):
     monkeypatch.setattr(install_state, "_CACHE", tmp_path / "none")
     assert not install_state._is_there("libmade-up.so.3")

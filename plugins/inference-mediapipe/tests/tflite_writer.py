@@ -157,7 +157,7 @@ def with_metadata(
     if packed:
         with zipfile.ZipFile(content, "a") as archive:
             for name, text in packed.items():
-                archive.writestr(name, text)
+                archive.writestr(zipfile.ZipInfo(name), text)  # without the time of day
     return content.getvalue()
 
 

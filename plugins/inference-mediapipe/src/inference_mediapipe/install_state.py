@@ -21,12 +21,11 @@ LIBRARIES = {
     "libEGL.so.1": ("libegl1", "mesa-libEGL"),
     "libGLESv2.so.2": ("libgles2", "mesa-libGLES"),
 }
-# What the OpenCV that MediaPipe imports is linked with, unless it is a headless one.
-OPENCV_LIBRARIES = {
-    "libGL.so.1": ("libgl1", "mesa-libGL"),
-    "libgthread-2.0.so.0": ("libglib2.0-0", "glib2"),
-}
+# What the OpenCV that MediaPipe asks for is linked with. A headless one, which installs the same
+# folder and may have replaced it, does without.
+OPENCV_LIBRARIES = {"libGL.so.1": ("libgl1", "mesa-libGL")}
 
+_OPENCV_WITH_WINDOWS = ("opencv-contrib-python", "opencv-python")
 _CACHE = Path("/etc/ld.so.cache")
 _MAX_CACHE = 4 << 20
 _NATIVE = ("libmediapipe.so", "libmediapipe.dylib", "libmediapipe.dll")
@@ -79,6 +78,9 @@ def missing_libraries(environment: Environment) -> Iterator[Reason]:
     for name in LIBRARIES:
         if not _is_there(name):
             yield library_reason(name)
+    for name in OPENCV_LIBRARIES:
+        if not _is_there(name) and _has_opencv_with_windows():
+            yield library_reason(name)
 
 
 def library_reason(name: str) -> Reason:
@@ -118,6 +120,20 @@ def _folders() -> Iterator[Path]:
         machine = getattr(sys.implementation, "_multiarch", "")
         if machine:
             yield Path(place, machine)
+
+
+def _has_opencv_with_windows() -> bool:
+    """Whether the native module in the folder cv2 has the size that such an OpenCV's record states."""
+    from importlib import metadata
+
+    for name in _OPENCV_WITH_WINDOWS:
+        if version_of(name) is None:
+            continue
+        for file in metadata.files(name) or ():
+            if file.parts[0] == "cv2" and file.suffix == ".so":
+                path = Path(str(file.locate()))
+                return path.is_file() and path.stat().st_size == file.size
+    return False
 
 
 def _broken(version: str | None, problem: str) -> Reason:
