@@ -39,9 +39,8 @@ class NativeLog:
         self._lock = threading.Lock()
         self._inside = 0
         self._real: int | None = None
-        self._file: int | None = (
-            None  # a descriptor: no object that would complain of not being closed
-        )
+        # Descriptors, not objects, which would complain of not being closed at the end.
+        self._file: int | None = None
         self._read = 0
         self._rest = b""
 
@@ -58,17 +57,31 @@ class NativeLog:
     def _enter(self) -> bool:
         with self._lock:
             if self._inside == 0:
-                try:
-                    self._real = os.dup(_STDERR)
-                except OSError:
-                    return False  # closed, as in a service: nothing is to be seen anyway
+                real = self._kept_real()
+                if real is None:
+                    return False
                 if self._file is None:
                     with tempfile.TemporaryFile() as file:
                         self._file = os.dup(file.fileno())
-                _let_python_write_to(self._real, instead_of=_STDERR)
+                _let_python_write_to(real, instead_of=_STDERR)
                 os.dup2(self._file, _STDERR)
             self._inside += 1
             return True
+
+    def _kept_real(self) -> int | None:
+        """Another descriptor of what stderr is now; None if that is closed, as in a service, or the
+        system has no way to read the diverted text (Windows). It stays open for good, for a thread may
+        be about to write to it at any time."""
+        if not hasattr(os, "pread"):
+            return None
+        try:
+            if self._real is None:
+                self._real = os.dup(_STDERR)
+            else:
+                os.dup2(_STDERR, self._real, inheritable=False)
+        except OSError:
+            return None
+        return self._real
 
     def _leave(self) -> None:
         with self._lock:
@@ -78,9 +91,6 @@ class NativeLog:
                 os.dup2(self._real, _STDERR)
                 _let_python_write_to(_STDERR, instead_of=self._real)
             self._pass_on(last=self._inside == 0)
-            if self._inside == 0:
-                os.close(self._real)
-                self._real = None
 
     def _pass_on(self, *, last: bool) -> None:
         """Write what is new and not native to the real stderr."""
