@@ -2,8 +2,8 @@
 
 Each document runs in a folder of its own that holds what samples name: `photo.jpg`, `photos/`,
 `model.onnx` (y = x, float32) and, for the torch and tflite plugins, a file of theirs. Python blocks run
-in order and share their names. In console blocks every line that begins with `$` runs and must end with 0, or not
-with 0 if it ends with `# fails`; these commands are known:
+in order and share their names. In console blocks every line that begins with `$` runs and must end with
+0, or not with 0 if it ends with `# fails`; these commands are known:
 
     infer …                     the command line
     pip install [-e] PATH       builds the project at PATH and installs it for the rest of the document
