@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 
 import numpy as np
 import pytest
+from inference_core.cli import main
 from inference_mediapipe.session import _Clock
+from inference_vision import VideoWriter, video
 from inference_vision.video import Frame
 
 from .models import mean_colour, picture
@@ -156,3 +159,23 @@ def test_a_hand_is_followed_through_a_video(bundles, opened, drawn_hand):
     tips = [result.keypoints[0, 12, 0] for _, result in model.stream(clip)]
     assert len(tips) == 8
     assert tips[-1] - tips[0] == pytest.approx(42, abs=10)
+
+
+def test_the_command_line_drops_frames_of_a_camera_and_says_how_many(
+    saved, monkeypatch, tmp_path, capsys
+):
+    """There is no camera where tests run: a file, which never waits, takes its place."""
+    path = tmp_path / "clip.avi"
+    with VideoWriter(path, fps=25) as clip:
+        for _ in range(60):
+            clip.write(picture((0, 0, 255), 64, 48))
+    real = video.cv2.VideoCapture
+    monkeypatch.setattr(video.cv2, "VideoCapture", lambda index: real(str(path)))
+    words = ["predict", str(saved(mean_colour())), "0", "--backend", "mediapipe", "--json"]
+    assert main(words) == 1  # for the camera that ends
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    frames_done = [row["frame"] for row in rows if "frame" in row]
+    (summary,) = [row for row in rows if "frames" in row]
+    assert frames_done == sorted(set(frames_done))
+    assert summary["frames"] == len(frames_done)
+    assert summary["dropped"] == 60 - len(frames_done) > 0

@@ -87,13 +87,19 @@ class Report:
         if not (self._as_json or self._lines or quiet):
             print(printable(f"{name} {at['timestamp']:.2f} s: {_summary(result)}"))
 
-    def video(self, name: str, frames: int, seconds: float, saved: Path | None) -> None:
-        """A video that was done up to so many frames, and the one that was drawn from it."""
+    def video(
+        self, name: str, frames: int, seconds: float, saved: Path | None, dropped: int | None
+    ) -> None:
+        """A video that was done up to so many frames, and the one that was drawn from it; of a camera
+        how many frames were dropped."""
         rate = frames / seconds if seconds else 0.0
-        row = {"input": name, "frames": frames, "frames_per_second": round(rate, 2)}
+        row: dict[str, Any] = {"input": name, "frames": frames, "frames_per_second": round(rate, 2)}
+        if dropped is not None:
+            row["dropped"] = dropped
         self._row({**row, "saved": str(saved)} if saved else row)
         if not self._as_json:
             shown = f"{name}: {frames} frames, {rate:.1f} per second"
+            shown += f", {dropped} dropped" if dropped else ""
             print(printable(shown + (f" -> {saved}" if saved else "")))
 
     def undrawable(self, result: Any) -> None:
