@@ -1,33 +1,14 @@
-"""What is installed, told from files: onnxtr, and the OpenCV that needs a library of the system."""
+"""What is installed, told from files: onnxtr, what renders PDFs, and an OpenCV that can be imported."""
 
 from __future__ import annotations
 
-import sys
 from importlib import metadata
 
 import pytest
+from inference_core import AutoModel
+from inference_core.package import Request
+from inference_core.verdict import Reason
 from inference_doctr import install_state, plugin
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="about the dynamic linker of Linux")
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    """A folder that is searched first, with made-up distributions in it."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def add(name: str, version: str, module: bytes | None = None, recorded: int = 0) -> None:
-        info = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
-        info.mkdir()
-        info.joinpath("METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        )
-        info.joinpath("RECORD").write_text(f"cv2/cv2.abi3.so,sha256=abc,{recorded}\n")
-        if module is not None:
-            (tmp_path / "cv2").mkdir(exist_ok=True)
-            (tmp_path / "cv2" / "cv2.abi3.so").write_bytes(module)
-
-    return add
 
 
 def only_problem():
@@ -56,42 +37,27 @@ def test_a_missing_pdf_renderer_is_a_problem(monkeypatch):
 
 
 @pytest.mark.parametrize("version", ["0.8.1", "0.10.0", "1.0"])
-def test_another_onnxtr_than_was_tested_is_a_requirement(site, version):
-    site("onnxtr", version)
+def test_another_onnxtr_than_was_tested_is_a_requirement(monkeypatch, version):
+    monkeypatch.setattr(install_state, "onnxtr_version", lambda: version)
     problem = only_problem()
     assert problem.code == "requirement"
     assert version in problem.message
 
 
-@linux
-def test_an_opencv_with_windows_says_which_library_it_lacks(site, monkeypatch):
-    site("opencv-python", "5.0.0.93", b"12345", recorded=5)
-    monkeypatch.setattr(install_state, "has_library", lambda name: False)
-    problem = only_problem()
-    assert problem.code == "broken-install"
-    assert "libGL.so.1" in problem.message
-    assert "libgl1" in problem.message
-    assert problem.fix.endswith("--force-reinstall --no-deps opencv-python-headless")
-    monkeypatch.setattr(install_state, "has_library", lambda name: True)
-    assert install_state.problems(gpu=False) == ()
+def test_an_opencv_that_lacks_a_library_of_the_system_is_a_broken_install(
+    monkeypatch, package, machine
+):
+    lacking = Reason("broken-install", "it needs libGL.so.1", "pip install other")
+    monkeypatch.setattr(install_state, "opencv_problem", lambda: lacking)
+    assert only_problem() == lacking
+    (artifact,) = AutoModel.resolve(package).package.artifacts
+    verdict = plugin.can_load(artifact, machine, Request())
+    assert (verdict.status, verdict.reasons) == ("broken", (lacking,))
 
 
-@linux
-def test_of_two_opencvs_the_one_whose_files_are_there_counts(site, monkeypatch):
-    monkeypatch.setattr(install_state, "has_library", lambda name: False)
-    monkeypatch.setattr(install_state, "_WITH_WINDOWS", ("opencv-python",))
-    site("opencv-python", "5.0.0.93", recorded=99)  # overwritten by the other
-    site("opencv-python-headless", "5.0.0.93", b"12345", recorded=5)
-    assert install_state.problems(gpu=False) == ()
-
-
-@linux
-def test_libraries_are_found_where_the_linker_looks(tmp_path, monkeypatch):
-    assert install_state.has_library("libc.so.6")
-    assert not install_state.has_library("libnobody.so.7")
-    (tmp_path / "libnobody.so.7").touch()
-    monkeypatch.setenv("LD_LIBRARY_PATH", f"/nowhere:{tmp_path}")
-    assert install_state.has_library("libnobody.so.7")
+def test_no_opencv_at_all_is_a_problem(monkeypatch):
+    monkeypatch.setattr(install_state, "opencv_owner", lambda: None)
+    assert only_problem().code == "not-installed"
 
 
 def missing(monkeypatch, name: str) -> None:
