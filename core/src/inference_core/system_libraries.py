@@ -62,10 +62,10 @@ def opencv_owner() -> str | None:
 def opencv_problem() -> Reason | None:
     """Why `import cv2` fails for want of a library of the system; None where it doesn't, nor without
     OpenCV, nor on other systems than Linux."""
-    if sys.platform != "linux":
-        return None
+    if sys.platform != "linux" or has_library(_LIBGL):
+        return None  # before the records of distributions are read, which takes longer
     owner = opencv_owner()
-    if owner not in _OPENCV_WITH_WINDOWS or has_library(_LIBGL):
+    if owner not in _OPENCV_WITH_WINDOWS:
         return None
     headless = _OPENCV_HEADLESS[0]
     return Reason(

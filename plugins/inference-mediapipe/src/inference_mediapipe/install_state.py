@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from inference_core.environment import Environment
 from inference_core.install import install_command
+from inference_core.system_libraries import has_library, opencv_problem
 from inference_core.verdict import Reason
 
 DISTRIBUTION = "mediapipe"
@@ -21,13 +21,6 @@ LIBRARIES = {
     "libEGL.so.1": ("libegl1", "mesa-libEGL"),
     "libGLESv2.so.2": ("libgles2", "mesa-libGLES"),
 }
-# What the OpenCV that MediaPipe asks for is linked with. A headless one, which installs the same
-# folder and may have replaced it, does without.
-OPENCV_LIBRARIES = {"libGL.so.1": ("libgl1", "mesa-libGL")}
-
-_OPENCV_WITH_WINDOWS = ("opencv-contrib-python", "opencv-python")
-_CACHE = Path("/etc/ld.so.cache")
-_MAX_CACHE = 4 << 20
 _NATIVE = ("libmediapipe.so", "libmediapipe.dylib", "libmediapipe.dll")
 
 
@@ -76,16 +69,15 @@ def missing_libraries(environment: Environment) -> Iterator[Reason]:
     if environment.os != "linux" or sys.platform != "linux":
         return
     for name in LIBRARIES:
-        if not _is_there(name):
+        if not has_library(name):
             yield library_reason(name)
-    for name in OPENCV_LIBRARIES:
-        if not _is_there(name) and _has_opencv_with_windows():
-            yield library_reason(name)
+    if problem := opencv_problem():
+        yield problem
 
 
 def library_reason(name: str) -> Reason:
     """The reason that says which package brings a system library."""
-    debian, fedora = {**LIBRARIES, **OPENCV_LIBRARIES}[name]
+    debian, fedora = LIBRARIES[name]
     return Reason(
         "broken-install",
         f"MediaPipe needs the system library {name}, which isn't on this machine: on Debian and Ubuntu "
@@ -96,44 +88,7 @@ def library_reason(name: str) -> Reason:
 
 def library_named_in(message: str) -> Reason | None:
     """The reason for a system library that an error of the dynamic linker names."""
-    known = (*LIBRARIES, *OPENCV_LIBRARIES)
-    return next((library_reason(name) for name in known if name in message), None)
-
-
-def _is_there(name: str) -> bool:
-    try:
-        with _CACHE.open("rb") as file:
-            # The cache holds names and paths as text that ends with a zero.
-            if b"\0" + name.encode() + b"\0" in file.read(_MAX_CACHE):
-                return True
-    except OSError:
-        pass  # a system without one, as of musl
-    return any((folder / name).exists() for folder in _folders())
-
-
-def _folders() -> Iterator[Path]:
-    listed = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    yield from (Path(each) for each in listed if each)
-    yield Path(sys.prefix, "lib")  # conda's
-    for place in ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"):
-        yield Path(place)
-        machine = getattr(sys.implementation, "_multiarch", "")
-        if machine:
-            yield Path(place, machine)
-
-
-def _has_opencv_with_windows() -> bool:
-    """Whether the native module in the folder cv2 has the size that such an OpenCV's record states."""
-    from importlib import metadata
-
-    for name in _OPENCV_WITH_WINDOWS:
-        if version_of(name) is None:
-            continue
-        for file in metadata.files(name) or ():
-            if file.parts[0] == "cv2" and file.suffix == ".so":
-                path = Path(str(file.locate()))
-                return path.is_file() and path.stat().st_size == file.size
-    return False
+    return next((library_reason(name) for name in LIBRARIES if name in message), None)
 
 
 def _broken(version: str | None, problem: str) -> Reason:

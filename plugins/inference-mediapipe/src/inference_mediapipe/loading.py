@@ -9,6 +9,7 @@ from typing import Any
 from inference_core.environment import Environment
 from inference_core.errors import InferenceError, InvalidArgument, InvalidModel
 from inference_core.package import Artifact, Request
+from inference_core.system_libraries import opencv_problem
 from inference_core.verdict import Reason
 
 from inference_mediapipe.artifact_check import checked_facts
@@ -80,6 +81,7 @@ def imported() -> Any:
         mediapipe_c_bindings.load_raw_library()
     except (ImportError, OSError) as error:
         reason = library_named_in(str(error))
+        reason = reason or opencv_problem()
         if reason is not None:
             raise InferenceError(f"{reason.message}. To install it: {reason.fix}") from error
         raise InferenceError(f"mediapipe can't be imported: {error}") from error
@@ -109,6 +111,11 @@ def maker(
         try:
             return getattr(domain, task.api).create_from_options(given)
         except (ValueError, RuntimeError, OSError, NotImplementedError, IndexError) as error:
+            if "kGpuService" in str(error):
+                raise InferenceError(
+                    f"{artifact.path}: there is no GPU that MediaPipe's delegate can use (it needs "
+                    'OpenGL ES 3.1 on Linux, Metal on macOS); load with device="cpu"'
+                ) from error
             # OSError: MediaPipe says that metadata aren't found by a FileNotFoundError.
             raise InvalidModel(
                 f"{artifact.path}: MediaPipe's {task.api} on {device} refuses it: {first_lines(error)}"
