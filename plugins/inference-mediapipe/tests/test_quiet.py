@@ -70,6 +70,22 @@ def test_the_terminal_shows_what_python_writes_and_nothing_else(saved):
     assert lines == [f"line {number}" for number in range(count)]
 
 
+@pytest.mark.parametrize("first", ["inference_mediapipe.session", "mediapipe"])
+def test_a_program_may_end_with_a_model_left_open(saved, first):
+    program = f"""
+import sys, {first}
+import numpy as np
+from inference_core import AutoModel
+model = AutoModel.from_pretrained(sys.argv[1], backend="mediapipe")
+print(len(model(np.zeros((8, 8, 3), np.uint8))))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(saved(mean_colour()))],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n", "")
+
+
 def test_the_native_log_is_shown_where_it_is_asked_for(saved):
     _, lines = run(saved(mean_colour()), {"native_log": True})
     assert any("XNNPACK delegate" in line for line in lines)

@@ -6,7 +6,9 @@ found from frame to frame. A session makes each when it is first needed.
 
 from __future__ import annotations
 
+import atexit
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -67,6 +69,7 @@ class TaskSession:
         self._closed = False
         self._clock = _Clock()
         self._object(self._mode == "video")  # so that a bad file fails when it is loaded
+        _open_sessions.add(self)
 
     def run(self, value: Any, options: Mapping[str, Any]) -> Any:
         """The result for one input.
@@ -127,11 +130,11 @@ class TaskSession:
             f"MediaPipe's {self._task.api} failed on {self._name}: {first_lines(failure)}"
         ) from failure
 
-    def close(self) -> None:
+    def close(self, *, at_exit: bool = False) -> None:
         """Free the native objects. Calling it again does nothing."""
         self._closed = True
         for video in list(self._open):
-            self._finish(video)
+            self._finish(video, failed=at_exit)
 
     def _finish(self, video: bool, *, failed: bool = False) -> None:
         task = self._open.pop(video, None)
@@ -167,6 +170,17 @@ class _Clock:
         at = time.monotonic() - self._begun if seconds is None else seconds
         self._last = max(self._last + 1, round(at * 1000))
         return self._last
+
+
+_open_sessions: weakref.WeakSet[TaskSession] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """What is still open when Python ends: MediaPipe's objects would close themselves too late, when
+    half of Python is gone, and complain."""
+    for session in list(_open_sessions):
+        session.close(at_exit=True)
 
 
 def _time_of(image: Image) -> float | None:
