@@ -201,6 +201,12 @@ def test_the_metadata_and_its_labels_are_read(tmp_path):
     assert seen["tflite.labels"] == ("robin", "wren")
 
 
+def test_outputs_without_a_name_in_the_metadata_are_counted(tmp_path):
+    metadata = flatbuffer({3: [{3: [{0: "scores"}, {1: "no name"}, {}]}]}, b"M001")
+    assert facts(tmp_path, a_model(metadata=metadata))["tflite.unnamed_outputs"] == 2
+    assert facts(tmp_path, a_model())["tflite.unnamed_outputs"] == 0
+
+
 def test_the_normalisation_of_pixels_is_read(tmp_path):
     def unit(kind, mean, std):
         return {0: Scalar("B", kind), 1: {0: Vector("f", mean), 1: Vector("f", std)}}

@@ -16,9 +16,11 @@ _VOCABULARY = metadata_schema.AssociatedFileType.VOCABULARY
 _OPERATOR, _OPTIONS = schema.BuiltinOperator, schema.BuiltinOptions
 
 
-def mean_colour(labels: tuple[str, ...] = COLOURS, described: bool = True) -> bytes:
+def mean_colour(
+    labels: tuple[str, ...] = COLOURS, described: bool = True, named: bool = True
+) -> bytes:
     """Three numbers: the means of red, green and blue, 0 to 1. A classifier, if it has labels. Without
-    being described, it has no metadata at all."""
+    being described, it has no metadata at all; without being named, none of its output's name."""
     graph = Graph()
     picture = graph.tensor("picture", (1, SIDE, SIDE, 3))
     axes = graph.constant("axes", np.array([1, 2], np.int32))
@@ -27,7 +29,8 @@ def mean_colour(labels: tuple[str, ...] = COLOURS, described: bool = True) -> by
     if not described:
         return graph.model([picture], [means])
     files = {"labels.txt": (_LABELS, "\n".join(labels))} if labels else None
-    return with_metadata(graph.model([picture], [means]), (0.0, 255.0), files)
+    model = graph.model([picture], [means])
+    return with_metadata(model, (0.0, 255.0), files, named_outputs=named)
 
 
 def strongest_colour() -> bytes:

@@ -131,6 +131,16 @@ def test_a_good_file_is_accepted_for_the_cpu(artifact, machine, gpu_machine):
         assert plugin.can_load(artifact, each, Request()).device == "cpu"
 
 
+def test_a_classifier_at_which_mediapipe_crashes_is_refused(saved, machine):
+    unnamed = tflite_file.read(saved(mean_colour(named=False)))
+    verdict, found = reasons(unnamed, machine)
+    assert verdict.status == "reject"
+    assert "an output without a name, and MediaPipe crashes" in found["error"].message
+    embedder = tflite_file.read(saved(mean_colour(labels=(), named=False)))
+    options = MediapipeOptions(task="image-embedding")
+    assert plugin.can_load(embedder, machine, Request(options=options)).status == "accept"
+
+
 def test_the_gpu_is_for_those_who_ask_where_there_is_one(artifact, gpu_machine):
     assert plugin.can_load(artifact, gpu_machine, Request(device="gpu")).device == "gpu"
     assert "gpu" in plugin.probe_environment(gpu_machine, deep=False).devices

@@ -105,6 +105,7 @@ def with_metadata(
     labelled_output: int = 0,
     boxes_output: int | None = None,
     input_names: Sequence[str] = (),
+    named_outputs: bool = True,
 ) -> bytes:
     """The model with the metadata that MediaPipe's tasks ask for.
 
@@ -117,6 +118,7 @@ def with_metadata(
         labelled_output: the output that `files` belong to.
         boxes_output: the output with boxes: top, left, bottom, right, as shares of the picture.
         input_names: names of the inputs.
+        named_outputs: whether outputs have names at all.
     """
     parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     subgraph = parsed.subgraphs[0]
@@ -128,7 +130,8 @@ def with_metadata(
     for number, each in enumerate(inputs):
         each.name = input_names[number] if input_names else f"input {number}"
     for number, each in enumerate(outputs):
-        each.name = output_names[number] if output_names else f"output {number}"
+        if named_outputs:
+            each.name = output_names[number] if output_names else f"output {number}"
     if normalisation is not None:
         _image_input(inputs[0], *normalisation)
     packed = {name: text for name, (_, text) in (files or {}).items()}

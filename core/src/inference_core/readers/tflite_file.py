@@ -54,6 +54,8 @@ def read(path: Path) -> Artifact:
         - "tflite.files": names of the files packed into it;
         - "tflite.labels": the lines of the packed file of labels that the metadata names, where it
           is one;
+        - "tflite.unnamed_outputs": how many outputs its metadata describes without a name, at which
+          some runtimes stumble;
         - "metadata": the entries of Ultralytics' metadata.json, temp_meta.txt or meta.txt that are
           packed in it; else name, description, version, author and license of its metadata.
 
@@ -100,6 +102,7 @@ def _read(path: Path, file: BinaryIO) -> Artifact:
         "tflite.normalization": packed.normalisation,
         "tflite.files": packed.names,
         "tflite.labels": packed.labels,
+        "tflite.unnamed_outputs": packed.unnamed_outputs,
         "metadata": packed.metadata,
     }
     return Artifact(

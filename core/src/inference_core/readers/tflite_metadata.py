@@ -39,6 +39,7 @@ class Packed:
         label_files: names of the files with labels, as the metadata knows them.
         normalisation: "mean" and "std" of the input, if that says so.
         labels: their lines, where there is one.
+        unnamed_outputs: how many outputs the metadata describes without a name.
     """
 
     names: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Packed:
     label_files: tuple[str, ...] = ()
     normalisation: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    unnamed_outputs: int = 0
 
 
 def described(source: Flatbuffer) -> Packed:
@@ -62,6 +64,10 @@ def described(source: Flatbuffer) -> Packed:
         metadata={key: text for key, text in said.items() if text},
         label_files=tuple(dict.fromkeys(_label_files(root))),
         normalisation=next(_normalisations(root), {}),
+        # SubGraphMetadata 3 has output_tensor_metadata, TensorMetadata 0 the name.
+        unnamed_outputs=sum(
+            not tensor.text(0) for subgraph in root.tables(3) for tensor in subgraph.tables(3)
+        ),
     )
 
 

@@ -90,7 +90,7 @@ def _artifact_reasons(artifact: Artifact, request: Request) -> Iterator[Reason]:
     if len(artifact.parts) != 1:
         yield Reason("format", "mediapipe runs one file, and the artifact has several parts")
     # Imported here: telling tasks apart isn't needed to list backends.
-    from inference_mediapipe.artifact_check import checked_facts
+    from inference_mediapipe.artifact_check import checked_facts, crash_of
     from inference_mediapipe.tasks import task_of
 
     options = request.options or MediapipeOptions()
@@ -98,6 +98,8 @@ def _artifact_reasons(artifact: Artifact, request: Request) -> Iterator[Reason]:
     task = facts if isinstance(facts, Reason) else task_of(artifact, facts, options.task)
     if isinstance(task, Reason):
         yield task
+    elif not isinstance(facts, Reason) and (problem := crash_of(task, facts, artifact.path)):
+        yield problem
     if request.precision not in (None, artifact.precision):
         yield Reason(
             "precision",
