@@ -86,6 +86,15 @@ def test_straightened_pages_can_have_their_corners_too(orienting_model, degrees)
         np.testing.assert_allclose(word.corners, corners(word.text, degrees), atol=5)
 
 
+@pytest.mark.parametrize("straighten", [False, True])
+def test_blank_and_tiny_pages_have_no_words(orienting_model, straighten):
+    options = {"assume_straight_pages": False, "straighten_pages": straighten}
+    blank = drawn.blank()
+    tiny = [np.full((*size, 3), 255, np.uint8) for size in ((1, 1), (1, 900), (900, 1), (3, 3))]
+    found = orienting_model((blank, *tiny, page()), color_format="rgb", **options)
+    assert [len(each.words) for each in found] == [0, 0, 0, 0, 0, 3]
+
+
 def test_a_turned_line_has_an_angle_in_hocr(orienting_model):
     found = orienting_model(
         drawn.turned(page(), 90), color_format="rgb", assume_straight_pages=False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference_core.errors import InvalidArgument
+from onnxtr.models.classification.predictor.base import OrientationPredictor
 from onnxtr.models.classification.zoo import crop_orientation_predictor, page_orientation_predictor
 from onnxtr.models.detection.postprocessor.base import GeneralDetectionPostProcessor
 from onnxtr.models.detection.zoo import detection_predictor
@@ -47,6 +48,13 @@ class Engines:
     page_orientation: Any = None
 
 
+class _CropOrientations(OrientationPredictor):
+    """onnxtr's, which makes an IndexError of no crops at all, as blank pages give."""
+
+    def __call__(self, inputs: list[Any]) -> list[Any]:
+        return super().__call__(inputs) if inputs else [[], [], []]
+
+
 def build(engines: Engines, options: CallOptions, load: DoctrOptions) -> OCRPredictor:
     """The pipeline for these options. It takes a list of pages, uint8 (height, width, 3) in RGB.
 
@@ -73,8 +81,11 @@ def build(engines: Engines, options: CallOptions, load: DoctrOptions) -> OCRPred
         keep_reading_order=options.keep_reading_order,
     )
     if engines.crop_orientation is not None and turned:
-        predictor.crop_orientation_predictor = crop_orientation_predictor(
+        classifier = crop_orientation_predictor(
             engines.crop_orientation, _batch(engines.crop_orientation, load.recognition_batch)
+        )
+        predictor.crop_orientation_predictor = _CropOrientations(
+            classifier.pre_processor, classifier.model
         )
     if engines.page_orientation is not None and predictor.page_orientation_predictor is not None:
         predictor.page_orientation_predictor = page_orientation_predictor(
