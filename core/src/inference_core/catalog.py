@@ -113,6 +113,11 @@ PROCESSORS = dict.fromkeys(
     ),
     "inference-vision",
 )
+# Tasks that are a kind of another: a manifest may state them where a processor recognises the other.
+WIDER_TASKS = {
+    "face-detection": "keypoint-detection",
+    "image-segmentation": "semantic-segmentation",
+}
 BUNDLED_MODELS = {"shapes": "inference-vision"}
 
 

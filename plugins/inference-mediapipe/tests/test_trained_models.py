@@ -27,7 +27,7 @@ def test_the_known_face_is_found(trained, saved, opened, portrait, by_hand):
     path = saved(trained(SHORT_RANGE))
     model = opened(path)
     result = model(portrait, color_format="rgb")
-    assert model.task == "face-detection"
+    assert model.task == "keypoint-detection"  # as the processor calls it that would run it, too
     assert result.xyxy.tolist() == [[177, 82, 177 + 95, 82 + 95]]
     assert result.confidence[0] == pytest.approx(0.9217, abs=1e-4)
     assert result.labels == ("face",)
@@ -43,6 +43,12 @@ def test_the_known_face_is_found(trained, saved, opened, portrait, by_hand):
     assert result.confidence.tolist() == [theirs.categories[0].score]
     points = np.array([(p.x * 512, p.y * 512) for p in theirs.keypoints], np.float32)
     np.testing.assert_array_equal(result.keypoints[0, :, :2], points)
+
+
+def test_a_manifest_may_call_it_face_detection(trained, saved, opened, portrait):
+    model = opened(saved(trained(SHORT_RANGE), task="face-detection"))
+    assert model.task == "face-detection"
+    assert len(model(portrait, color_format="rgb")) == 1
 
 
 def test_the_face_is_found_from_farther_away_too(trained, saved, opened, portrait):
