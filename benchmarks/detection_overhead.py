@@ -2,9 +2,9 @@
 
 The graph gives a constant: 40 objects in a tensor (1, 84, 8400), and 32 prototypes of masks where it
 segments. `model(picture)` is compared with what a careful user would write around the same session,
-`plain_detection.py`, in turn and in changing order, with one thread. The answers are compared, too:
-boxes equal to half a pixel, masks to a few of their pixels at the border. Where Roboflow's
-inference-models is installed, it takes its turn, too.
+`plain_detection.py`, in turn and in changing order, with one thread; the ratio is the median of the
+rounds'. The answers are compared, too: boxes equal to half a pixel, masks to a few of their pixels at
+the border. Where Roboflow's inference-models is installed, it takes its turn, too.
 
 Read it on a machine with nothing else to do: what others do to the caches counts as CPU time.
 """
@@ -28,11 +28,12 @@ from onnx import TensorProto, helper, numpy_helper
 from plain_detection import PlainDetector
 from roboflow_detection import roboflow_detector
 
+CALLS = 12
 OBJECTS, NEAR, CLASSES, BOXES, PROTOTYPES = 40, 6, 80, 8400, 32
 SOURCES = {"640x640": (640, 640), "1280x720": (1280, 720)}
 
 
-def measure(rounds: int = 150) -> dict[str, Any]:
+def measure(rounds: int = 15) -> dict[str, Any]:
     """Medians of the added CPU milliseconds, and ours as a part of the others', by task and source."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,25 +66,28 @@ def _measure_one(folder: Path, task: str, size: tuple[int, int], rounds: int) ->
         if roboflow is not None:
             assert roboflow(picture) == OBJECTS
             calls["roboflow"] = lambda: roboflow(picture)
-        spent: dict[str, list[float]] = {name: [] for name in calls}
+        added: dict[str, list[float]] = {name: [] for name in calls if name != "run"}
         order = np.random.default_rng(0)
         for _ in range(rounds):
-            # Whoever comes after a call like its own finds warm memory.
-            for name in order.permutation(list(calls)).tolist():
-                spent[name].append(_cpu_ms(calls[name]))
-    median = {name: statistics.median(times) for name, times in spent.items()}
-    added = {name: value - median["run"] for name, value in median.items() if name != "run"}
-    ours = added["ours"]
-    return {
-        **{f"{name}_ms": round(value, 3) for name, value in added.items()},
-        **{f"{name}_ratio": round(ours / added[name], 3) for name in added if name != "ours"},
-    }
+            names = order.permutation(list(calls)).tolist()
+            spent = {name: _cpu_ms(calls[name]) for name in names}
+            for name, values in added.items():
+                values.append(spent[name] - spent["run"])
+    figures = {f"{name}_ms": statistics.median(values) for name, values in added.items()}
+    for name in [name for name in added if name != "ours"]:
+        pairs = zip(added["ours"], added[name], strict=True)
+        figures[f"{name}_ratio"] = statistics.median(ours / other for ours, other in pairs)
+    return {figure: round(value, 3) for figure, value in figures.items()}
 
 
 def _cpu_ms(call: Callable[[], object]) -> float:
-    begin = time.process_time_ns()
-    call()
-    return (time.process_time_ns() - begin) / 1e6
+    """Of one among several calls in a row, as a program makes them: the first ones don't count."""
+    spent = []
+    for _ in range(CALLS):
+        begin = time.process_time_ns()
+        call()
+        spent.append(time.process_time_ns() - begin)
+    return statistics.median(spent[2:]) / 1e6
 
 
 def _compare(ours: Any, plain: tuple[NDArray[Any], ...]) -> None:

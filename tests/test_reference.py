@@ -171,6 +171,7 @@ PROCESSORS_PAGE: dict[str, set[str]] = {
         *attributes(processor.Processor),
         *attributes(processor.MultiPartProcessor),
         "`__init__(package, parts)`",
+        "`TASK`",  # optional, so that the Protocol leaves it out
         "`encode(value, options, parts)`",
         "threads", "batches", "errors", "results", "imports",
     },

@@ -91,7 +91,8 @@ def test_a_slow_stage_is_where_it_is_slow(infer, linear):
     assert code == 0
     assert backend["stages"]["run"]["p50_ms"] >= 20
     assert backend["stages"]["read"]["p50_ms"] < 20
-    assert 1 <= backend["runs"] < 25  # the time was up before
+    assert 1 <= backend["runs"] < 20  # the time was up before
+    assert backend["streamed_per_second"] is None  # too few runs to say
 
 
 def test_a_backend_that_fails_is_a_row_and_the_exit_code_1(infer, linear, tmp_path):

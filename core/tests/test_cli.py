@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from inference_core.cli.report import Report
 
 
 def arrays(path, *rows):
@@ -215,7 +216,7 @@ def test_predict_prints_a_line_per_input(infer, linear, tmp_path):
         ("https://a.org/b.png", "is an address, and inputs are files: download it first"),
         ("rtsp://camera", "is an address"),
         ("dangling", "error: dangling is a link to nowhere, which doesn't exist"),
-        ("empty", "error: the folder empty holds no file to run on (.bmp, "),
+        ("empty", "error: the folder empty holds no file to run on (.avif, .bmp, "),
     ],
 )
 def test_an_input_that_is_none_says_why(infer, fake, tmp_path, name, message):
@@ -431,3 +432,17 @@ def test_a_pipe_that_is_closed_early_is_no_traceback(linear):
         process.wait(60)
     assert error == b""
     assert process.returncode == 1
+
+
+def test_text_shows_results_without_making_them_json(capsys):
+    class Found:
+        def __str__(self):
+            return "a cat"
+
+        def to_dict(self):
+            raise AssertionError("of masks this takes longer than to find them")
+
+    report = Report(as_json=False, lines=None)
+    report.result("cat.png", Found(), None)
+    report.frame("cat.mp4", {"frame": 0, "timestamp": 0.0}, Found(), quiet=False)
+    assert capsys.readouterr().out == "cat.png: a cat\ncat.mp4 0.00 s: a cat\n"

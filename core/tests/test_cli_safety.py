@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inference_core import InvalidArgument
 from inference_core.cli import running
 from inference_core.cli.fixes import as_options
-from inference_core.cli.input_paths import ARRAYS, PICTURES, expanded
+from inference_core.cli.input_paths import ARRAYS, PICTURES, expanded, refuse_as_model
 from inference_core.cli.output import print_table
 from inference_core.tables import printable
 from inference_core.verdict import Reason
@@ -189,15 +190,31 @@ def test_the_options_that_are_shown_can_be_pasted(infer, linear):
     assert infer("explain", package, *shlex.split(fix))[1].count("chosen") == 1
 
 
+def test_a_torchscript_file_is_no_video(tmp_path):
+    refuse_as_model(str(tmp_path / "model.ts"))
+    with pytest.raises(InvalidArgument, match="the model comes first"):
+        refuse_as_model(str(tmp_path / "clip.m2ts"))
+
+
 def test_a_preference_may_have_spaces(infer, linear):
     assert infer("explain", linear.file(), "--preference", "linear, onnx")[0] == 0
 
 
 def test_a_folder_means_its_pictures_and_nothing_else_in_it(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
-    for name in ("a.JPG", "b.png", ".hidden.png", "._b.png", "c.npz", "notes.txt"):
+    for name in (
+        "a.JPG",
+        "b.png",
+        ".hidden.png",
+        "._b.png",
+        "c.npz",
+        "notes.txt",
+        "d.avif",
+        "e.gif",
+    ):
         (tmp_path / name).touch()
-    assert [path.name for path in expanded([str(tmp_path)], PICTURES)[0]] == ["a.JPG", "b.png"]
+    assert [path.name for path in expanded([str(tmp_path)], PICTURES)[0]] == [
+        "a.JPG", "b.png", "d.avif", "e.gif"]  # fmt: skip
     assert [path.name for path in expanded([str(tmp_path)], ARRAYS)[0]] == ["c.npz"]
     _, (error,) = expanded([str(tmp_path / "folder.jpg")], PICTURES)
     assert ".png" in str(error)

@@ -70,6 +70,13 @@ def test_masks_are_run_lengths_and_keypoints_name_their_category(path):
     assert coco["categories"] == [{"id": 5, "name": "class 4", "keypoints": ["nose", "tail"]}]
 
 
+def test_keypoints_outside_the_picture_are_not_visible():
+    points = np.array([[[8, 7, 0.9], [9, 2, 0.9], [1, -1, 0.9], [-5, 2, 0]]], np.float32)
+    (row,) = found((0,), keypoints=points).to_coco(1)
+    assert row["keypoints"] == [8, 7, 2, 9, 2, 1, 1, -1, 1, 0, 0, 0]
+    assert row["num_keypoints"] == 3
+
+
 def test_an_interrupt_leaves_what_was_found(path):
     with pytest.raises(KeyboardInterrupt), CocoFile(path) as file:  # noqa: PT012
         file.add(found(), "a.png")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from inference_core import Detections
 from inference_core.errors import InvalidArgument
-from inference_core.results.masks import Polygons, RunLengths, convert_masks
+from inference_core.results.masks import Polygons, RunLengths, convert_masks, mask_part
 
 bitmaps = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9))
 
@@ -60,6 +60,36 @@ def test_a_part_of_the_picture_gives_the_same_as_the_whole(bitmap, at, more):
     whole = placed(bitmap, at, size)
     assert RunLengths.of(bitmap, at, size).counts.tolist() == RunLengths.of(whole).counts.tolist()
     assert np.array_equal(Polygons.of(bitmap, at, size).to_bitmap(), whole)
+
+
+@given(bitmaps)
+def test_the_part_that_has_the_mask_is_its_extent_in_every_form(bitmap):
+    rows, columns = (np.flatnonzero(bitmap.any(axis=axis)) for axis in (1, 0))
+    extent = (np.ptp(rows) + 1, np.ptp(columns) + 1) if len(rows) else (0, 0)
+    for mask in (bitmap, RunLengths.of(bitmap), Polygons.of(bitmap)):
+        part, at = mask_part(mask)
+        assert part.shape == extent
+        assert np.array_equal(placed(part, at, bitmap.shape), bitmap)
+
+
+def test_runs_of_no_pixels_change_nothing():
+    runs = RunLengths((2, 3), np.array([0, 0, 1, 0, 0, 2, 3, 0]))
+    assert runs.to_bitmap().astype(int).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert mask_part(runs)[0].shape == (2, 2)
+
+
+def test_small_masks_in_huge_pictures_are_converted_without_the_picture():
+    size = (1_000_000, 1_000_000)  # a terabyte as a bitmap
+    runs = RunLengths.of(RING, (70_000, 900_000), size)
+    (polygons,) = convert_masks((runs,), "polygons", size[::-1])
+    (back,) = convert_masks((polygons,), "rle", size[::-1])
+    assert back.counts.tolist() == runs.counts.tolist()
+    found = Detections(
+        np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.zeros(1, np.int64), ("a",),
+        size[::-1], masks=(polygons,),
+    )  # fmt: skip
+    (row,) = found.to_coco(1)  # with a hole, so as run lengths
+    assert row["segmentation"]["counts"] == runs.counts.tolist()
 
 
 def test_slanted_polygons_are_filled_by_the_centres_of_pixels():

@@ -70,7 +70,7 @@ def test_parameters_of_the_manifest_are_defaults_of_the_call(linear):
 
 
 def test_a_wrong_parameter_in_the_manifest_is_found_while_loading(linear):
-    with pytest.raises(InvalidArgument, match="did you mean 'scale'"):
+    with pytest.raises(InvalidModel, match=r"package.model\.json: .* did you mean 'scale'"):
         AutoModel.from_pretrained(linear.package(parameters={"scael": 2}))
     assert linear.sessions[-1].closed == 1
 
@@ -106,6 +106,18 @@ def test_what_a_graph_found_is_not_trimmed_though_it_be_as_many_as_the_batch(lin
         assert outputs["above"].tolist() == [27]
         outputs, *_ = stages["run"](stages["preprocess"]([(1, 1), (1, 1)]))
         assert outputs["above"].tolist() == [27] * 4
+
+
+def test_the_processor_says_the_task_that_the_manifest_leaves_out(linear):
+    for name, task in [("rows", "rows of numbers"), ("two-step", None)]:
+        package = linear.package(name, task=None, processor={"name": name})
+        resolution = AutoModel.resolve(package)
+        assert resolution.package.task == task
+        assert "plain graph" not in resolution.headline()
+    with AutoModel.from_pretrained(linear.package(task=None)) as model:
+        assert model.task == "rows of numbers"
+    with AutoModel.from_pretrained(linear.package()) as model:
+        assert model.task == "rows"  # what is stated
 
 
 def test_batch_size_says_how_many_run_at_once(linear):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inference_core.arguments import build_options
+from inference_core.errors import InvalidArgument, InvalidModel
 from inference_core.package import ModelPackage
 
 
@@ -17,13 +18,16 @@ class CallOptions:
         package: whose parameters come before those.
 
     Raises:
-        InvalidArgument: a parameter of the package that doesn't exist, or a wrong value.
+        InvalidModel: a parameter of the package that doesn't exist, or a wrong value.
         PluginError: the dataclass itself is broken.
     """
 
     def __init__(self, declared: type[Any], package: ModelPackage) -> None:
         self._declared, self._package = declared, package
-        self._defaults = self._built({})  # once: most calls give no options of their own
+        try:
+            self._defaults = self._built({})  # once: most calls give no options of their own
+        except InvalidArgument as error:  # by no caller
+            raise wrong_parameters(package, error) from error
 
     def of(self, given: Mapping[str, Any]) -> Any:
         """The options of a call that gives these by name.
@@ -37,3 +41,10 @@ class CallOptions:
     def _built(self, given: Mapping[str, Any]) -> Any:
         merged = {**self._package.parameters, **given}
         return build_options(self._declared, merged, f"predict of {self._package.name}")
+
+
+def wrong_parameters(package: ModelPackage, error: InvalidArgument) -> InvalidModel:
+    """The error for a package whose own parameters are refused as options: it names where they are."""
+    manifest = package.root / "model.json"
+    where = manifest if manifest.is_file() else package.root
+    return InvalidModel(f"{where}: its parameters can't be options of a call: {error}")

@@ -19,7 +19,7 @@ class LoadedProcessor:
         encodes: whether it has a reusable encoding.
 
     Raises:
-        InvalidArgument: a parameter of the package that its options don't have, or a wrong value.
+        InvalidModel: a parameter of the package that its options don't have, or a wrong value.
         PluginError: its class of options is broken.
 
     Its functions raise `PluginError` for whatever the processor raises by mistake or returns wrongly.

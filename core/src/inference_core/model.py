@@ -78,7 +78,8 @@ class Model:
 
     @property
     def task(self) -> str | None:
-        """The model's task, None for a plain graph."""
+        """The model's task; None for a plain graph, or where neither the manifest nor the processor
+        says it."""
         return self.package.task or self._session_task()
 
     def _session_task(self) -> str | None:
@@ -249,7 +250,7 @@ class Model:
         self.close()
 
     def __repr__(self) -> str:
-        task = self.task or "plain graph"
+        task = self.task or ("plain graph" if self._processor is None else "no task stated")
         return f"<Model {self.package.name}: {task}, {self.artifact} on {self.backend} ({self.device})>"
 
     def _results(self, batch: list[Any], typed: Any) -> Any:

@@ -74,7 +74,7 @@ class ModelPackage:
         name: what to call it in reports.
         root: the folder (or file) it was read from.
         artifacts: the alternatives, in the order they were listed.
-        task: "object-detection", "image-classification", …; None for a plain graph.
+        task: "object-detection", "image-classification", …; None for a plain graph, or if unknown.
         labels: class names in the order of class ids.
         processor: None for a plain graph or a task backend.
         parameters: defaults of the per-call options ("confidence": 0.25).

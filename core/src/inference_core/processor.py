@@ -45,6 +45,8 @@ class Processor(Protocol):
         OPTIONS: a dataclass of the per-call options (`confidence`, `iou`, …) with their defaults.
             Core builds it from the package's parameters and the call's keywords; an unknown
             keyword is an error with a suggestion.
+        TASK: its task, if it has just one; optional. A manifest that names the processor needn't
+            state the task then.
 
     One instance belongs to one loaded model and is used by several threads at once.
     """

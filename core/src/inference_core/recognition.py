@@ -20,13 +20,18 @@ from inference_core.verdict import Reason
 def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
     """The package with task, labels and processor, where a processor recognises its artifact.
 
-    A package that states its processor, or whose task needs none, stays as it is.
+    A package that states its processor gets its task from that, unless it states one; else it stays
+    as it is.
 
     Raises:
         InvalidModel: two processors claim it (the message names the manifest line to write), or
             one sees that its metadata is damaged.
     """
-    if package.processor is not None or any(len(each.parts) > 1 for each in package.artifacts):
+    if package.processor is not None:
+        if package.task is None:
+            return replace(package, task=_task_of(package.processor.name, settings))
+        return package
+    if any(len(each.parts) > 1 for each in package.artifacts):
         return package
     claims: dict[str, Recognition] = {}
     for artifact in package.artifacts:
@@ -66,6 +71,12 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
             "doesn't recognise it; write a model.json that states task, labels and processor"
         )
     return replace(package, processor=ProcessorSpec(wanted))
+
+
+def _task_of(name: str, settings: Configuration) -> str | None:
+    """The task of a processor that has just one; None also if it can't be used, which loading tells."""
+    task = getattr(processor_class(name, settings), "TASK", None)
+    return task if isinstance(task, str) else None
 
 
 def _claims(artifact: Artifact, settings: Configuration) -> dict[str, Recognition]:

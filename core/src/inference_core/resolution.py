@@ -89,7 +89,9 @@ class Resolution:
     def headline(self) -> str:
         """The model in one line: name, task, labels, processor, what was asked for."""
         package = self.package
-        parts = [package.name, package.task or "plain graph"]
+        parts = [package.name]
+        if package.task or not package.processor:
+            parts.append(package.task or "plain graph")
         if package.labels:
             parts.append(f"{len(package.labels)} labels")
         if package.processor:

@@ -19,7 +19,7 @@ class TaskCalls:
         package: whose parameters are options of every call.
 
     Raises:
-        InvalidArgument: a parameter that the session doesn't declare, or a wrong value.
+        InvalidModel: a parameter that the session doesn't declare, or a wrong value.
         PluginError: the session's class of options is broken.
     """
 

@@ -23,6 +23,7 @@ class RowProcessor:
     """An input is a list of numbers, a result the list of numbers that comes back."""
 
     OPTIONS = Options
+    TASK = "rows of numbers"
 
     def __init__(self, package, parts) -> None:
         if package.processor.settings.get("refuse"):

@@ -250,7 +250,7 @@ def test_options_choose_among_the_detections():
     assert len(found(confidence=0.0)) == 27
     for wrong, words in [
         ({"classes": "d"}, "no label 'd'"),
-        ({"classes": "a, x"}, r"'a, x' are several labels.*: \[\"a\", \"x\"\]"),
+        ({"classes": "a, x"}, r"'a, x' are several classes.*: \[\"a\", \"x\"\]"),
         ({"classes": 3}, "no class id 3"),
         ({"confidence": {"aa": 0.5}}, "confidence: the model has no label 'aa'"),
         ({"confidence": 1.5}, "between 0 and 1"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from inference_core.errors import InvalidArgument, InvalidInput
 from inference_core.results import Classification, Detections
 from inference_vision.drawing import annotate, colour_of
+from inference_vision.drawing_detections import draw_detections
 
 
 def detections(boxes, size, **more):
@@ -140,3 +143,31 @@ def test_a_mesh_of_many_points_leaves_the_face_to_be_seen():
 
     assert coloured(6) > 6 * 12
     assert 478 < coloured(478) < 80 * 80 / 2
+
+
+@pytest.mark.parametrize("form", ["bitmap", "rle", "polygons"])
+def test_masks_are_mixed_in_where_they_are_even_outside_their_boxes(form):
+    rng = np.random.default_rng(5)
+    picture = rng.integers(0, 256, (90, 120, 3), np.uint8)
+    masks = np.zeros((2, 90, 120), bool)
+    masks[0, 50:80, 60:119] = rng.random((30, 59)) < 0.5  # the second is empty
+    result = detections([[2, 2, 6, 6], [3, 3, 6, 6]], (120, 90), masks=masks)
+    drawn = annotate(picture, result.with_masks(form))
+    expected = picture * 0.6 + np.multiply(colour_of(0), 0.4)
+    inside = masks[0]
+    assert np.abs(drawn[inside] - expected[inside]).max() <= 1
+    np.testing.assert_array_equal(drawn[45:][~inside[45:]], picture[45:][~inside[45:]])
+
+
+@pytest.mark.parametrize("form", ["bitmap", "rle", "polygons"])
+def test_small_masks_are_drawn_without_memory_for_the_whole_picture(form):
+    masks = np.zeros((1, 2000, 2000), bool)
+    masks[0, 500:520, 500:530] = True
+    result = detections([[500, 500, 530, 520]], (2000, 2000), masks=masks).with_masks(form)
+    picture = np.zeros((2000, 2000, 3), np.uint8)
+    tracemalloc.start()
+    draw_detections(picture, result)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert picture[510, 515].any()
+    assert peak < 200_000  # bytes; one mask as a bitmap takes 4 million

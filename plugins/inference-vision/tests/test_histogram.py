@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from inference_core.errors import InvalidArgument
 from inference_vision.histogram import (
@@ -45,10 +45,11 @@ def test_any_numbers_can_be_drawn(values):
 
 
 @given(low=st.floats(-1e6, 1e6), length=st.floats(1e-3, 1e6))
+@example(low=5e-324, length=1.0)
 def test_the_axis_has_a_few_round_numbers(low, length):
     ticks = _ticks(low, low + length)
     assert 2 <= len(ticks) <= 8
-    assert all(low - 1e-9 * abs(low) <= tick <= low + length * 1.0001 for tick in ticks)
+    assert all(low - 1e-9 * (abs(low) + length) <= tick <= low + length * 1.0001 for tick in ticks)
 
 
 @pytest.mark.parametrize("series", [{}, {"a": []}, {"a": [1.0, float("nan")]}])

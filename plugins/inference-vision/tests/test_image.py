@@ -71,6 +71,22 @@ def test_every_mode_of_a_file_becomes_three_channels(picture, encode, kind, mode
     assert np.abs(found - expected).mean() < (5 if kind == "JPEG" else 1)
 
 
+@pytest.mark.parametrize("mode", ["La", "RGBa"])
+def test_pil_images_with_premultiplied_alpha_are_read(picture, mode):
+    image = Pillow.fromarray(picture).convert("LA" if mode == "La" else "RGBA")
+    expected = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(rgb(read_image(image.convert(mode))), expected)
+
+
+@pytest.mark.parametrize(
+    ("brand", "video"), [(b"isom", True), (b"qt  ", True), (b"3gp4", True), (b"heic", False)]
+)
+def test_a_video_without_a_suffix_is_told_to_need_one(brand, video):
+    with pytest.raises(InvalidInput, match="not an image") as caught:
+        read_image(b"\0\0\0\x18ftyp" + brand + bytes(12))
+    assert ("needs its suffix, such as .mp4" in str(caught.value)) == video
+
+
 def test_alpha_is_dropped_and_not_blended(picture, encode):
     image = Pillow.fromarray(picture)
     image.putalpha(7)
@@ -82,7 +98,7 @@ def test_alpha_is_dropped_and_not_blended(picture, encode):
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_become_eight(encode, kind):
     deep = np.array([[0, 0x8040, 0xFFFF]], np.uint16)
-    for value in (encode(deep, kind), Pillow.fromarray(deep), deep):
+    for value in (encode(deep, kind), Pillow.fromarray(deep), deep, deep.astype(">u2")):
         assert rgb(read_image(value))[0, :, 0].tolist() == [0, 128, 255]
 
 

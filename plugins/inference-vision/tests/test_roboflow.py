@@ -283,6 +283,29 @@ def test_recommendations_become_defaults(package):
     AutoModel.from_pretrained(folder, **ONNX).close()
 
 
+@pytest.mark.parametrize("stated", [False, 0])
+def test_suppression_within_classes_is_stated_as_number_or_boolean(package, stated):
+    folder = package(inference={NMS: {"class_agnostic": stated}})
+    assert read(folder).parameters == {"class_agnostic": False}
+
+
+def test_keys_that_change_nothing_are_accepted(package):
+    changes = {"model_initialization": {"classes": 3}, "tta": None, "post_processing.soft": False}
+    assert read(package(inference=changes)).parameters == {}
+
+
+def test_a_recommendation_for_a_removed_class_is_left_out(package):
+    folder = package(
+        {
+            "model_architecture": "rfdetr",
+            RECOMMENDED + "per_class_confidence": {"nothing": 0.9, "a": 0.4},
+        },
+        {"class_names_operations": [{"type": "class_name_removal", "class_name": "nothing"}]},
+        labels=("nothing", "a", "b"),
+    )
+    assert read(folder).parameters == {"confidence": {"a": 0.4}}
+
+
 def test_keypoints_are_named(package):
     folder = package({"task_type": "keypoint-detection"}, outputs={"o": np.zeros((1, 13, 126))})
     described = [
@@ -304,6 +327,8 @@ def test_labels_may_stand_in_a_config(package):
 
 NETWORK = "network_input."
 STEPS = "image_pre_processing."
+NMS = "post_processing.nms_parameters"
+RECOMMENDED = "recommended_parameters."
 
 
 @pytest.mark.parametrize(
@@ -333,6 +358,31 @@ STEPS = "image_pre_processing."
             r"image_pre_processing.static-crop is .*percent",
         ),
         ("inference", {STEPS + "tile": {"enabled": True}}, "image_pre_processing.tile is"),
+        ("inference", {"tta": 2}, "tta is 2"),
+        ("inference", {"post_processing.soft": True}, "post_processing.soft is true"),
+        ("inference", {"post_processing": [{}]}, r"post_processing.* must be an object"),
+        ("inference", {NMS: {"sigma": 0.5}}, "nms_parameters.sigma is 0.5"),
+        ("inference", {NMS: {"class_agnostic": "false"}}, 'nms_parameters.class_agnostic is "false"'),
+        ("inference", {NMS: {"max_detections": 0}}, "nms_parameters.max_detections is 0"),
+        ("inference", {NMS: {"confidence_threshold": 95}}, "confidence_threshold is 95.*0 to 1"),
+        ("inference", {NMS: {"iou_threshold": -0.1}}, "nms_parameters.iou_threshold is -0.1"),
+        ("model", {RECOMMENDED + "confidence": 30}, "recommended_parameters.confidence is 30"),
+        (
+            "model",
+            {RECOMMENDED + "per_class_confidence": {"b": 95}},
+            'per_class_confidence is {"b": 95}.*0 to 1',
+        ),
+        (
+            "model",
+            {RECOMMENDED + "perClassConfidence": {"b": True}},
+            'perClassConfidence is {"b": true}.*number by label',
+        ),
+        (
+            "model",
+            {RECOMMENDED + "per_class_confidence": {"zz": 0.5}},
+            "per_class_confidence is .*no label 'zz'",
+        ),
+        ("model", {RECOMMENDED + "per_class_confidence": 0}, "per_class_confidence is 0"),
         ("inference", {"post_processing.type": "sigmoid"}, 'post_processing.type is "sigmoid"'),
         (
             "inference",

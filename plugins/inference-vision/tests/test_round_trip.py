@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from inference_vision.settings import FITS
 from inference_vision.yolo import YoloProcessor
 from inference_vision.yolo_options import YoloOptions
 
@@ -119,14 +120,14 @@ def expected(size, canvas, fit, rectangle):
     return np.array(starts + stops), np.array(slack * 2)
 
 
-@pytest.mark.parametrize("fit", ["letterbox", "fit", "stretch", "unscaled"])
+@pytest.mark.parametrize("fit", FITS)
 @settings(max_examples=40, deadline=None)
 @given(
     size=SIZES,
     canvas=st.sampled_from(CANVASES),
     across=SHARES,
     down=SHARES,
-    interpolation=st.sampled_from(["linear", "cubic"]),
+    interpolation=st.sampled_from(["linear", "auto", "cubic"]),
     rounding=st.sampled_from(["nearest", "down"]),
 )
 @example((1, 1), (640, 640), MIDDLE, MIDDLE, "linear", "nearest")
@@ -138,6 +139,7 @@ def expected(size, canvas, fit, rectangle):
 @example((20_000, 3), (640, 640), MIDDLE, MIDDLE, "linear", "down")
 @example((20_000, 400), (640, 640), MIDDLE, MIDDLE, "linear", "nearest")
 @example((8000, 1500), (320, 416), MIDDLE, MIDDLE, "linear", "nearest")
+@example((3982, 103), (640, 640), MIDDLE, MIDDLE, "auto", "nearest")
 def test_soft_edges_come_back_within_half_a_source_pixel(
     make, fit, size, canvas, across, down, interpolation, rounding
 ):
@@ -156,7 +158,7 @@ def test_soft_edges_come_back_within_half_a_source_pixel(
     assert (np.abs(found - wanted) <= 0.5 + slack).all(), (found, wanted)
 
 
-@pytest.mark.parametrize("fit", ["letterbox", "fit", "stretch", "unscaled"])
+@pytest.mark.parametrize("fit", FITS)
 @settings(max_examples=40, deadline=None)
 @given(size=SIZES, canvas=st.sampled_from(CANVASES), across=SHARES, down=SHARES)
 @example((641, 640), (640, 640), MIDDLE, MIDDLE)
@@ -177,7 +179,7 @@ def test_hard_edges_come_back_within_half_a_pixel_of_what_the_graph_sees(
     assert (np.abs(found - wanted) <= half + slack).all(), (found, wanted)
 
 
-@pytest.mark.parametrize("fit", ["letterbox", "fit", "stretch", "unscaled"])
+@pytest.mark.parametrize("fit", FITS)
 def test_edges_in_a_region_come_back_to_the_whole_picture(make, fit):
     region = [20, 10, 80, 70]  # percent: what the graph sees is (180, 50) to (720, 350)
     rectangle = [(350.25, 520.5), (110.5, 270.75)]

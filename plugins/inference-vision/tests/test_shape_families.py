@@ -108,12 +108,13 @@ def test_what_the_error_says_to_write_is_a_manifest_that_works(tmp_path, picture
         )
     message = str(caught.value)
     frame = json.loads(re.search(r"\{.*\}\]\}", message)[0])
-    first = re.search(r'"processor": (\{.*?\}\})', message)[1]
+    first = re.search(r'"task": .*?, "processor": \{.*?\}\}', message)[0]
     assert "3 names in all" in message
-    manifest = {**frame, "processor": json.loads(first), "labels": ["a", "b", "c"]}
+    manifest = {**frame, **json.loads(f"{{{first}}}"), "labels": ["a", "b", "c"]}
     (tmp_path / "model.json").write_text(json.dumps(manifest), "utf-8")
     with AutoModel.from_pretrained(tmp_path, **ONNX) as model:
         result = model(picture)
+    assert model.task == "object-detection"
     assert result.labels == ("b",)
     np.testing.assert_allclose(result.xyxy, [[30, 22.5, 60, 37.5]], atol=1e-3)
 
@@ -180,3 +181,19 @@ def test_each_family_that_is_named_takes_such_a_graph(tmp_path, picture):
             (folder / "model.json").write_text(json.dumps(manifest), "utf-8")
             with AutoModel.from_pretrained(folder, **ONNX) as model:
                 model(picture)
+                # The processor says the task that is advised, unless it has several.
+                assert model.task == (None if family.processor == "detr" else family.task)
+                assert "plain graph" not in f"{model} {model.resolution}"
+
+
+@pytest.mark.parametrize(
+    ("masks", "task"), [((), "object-detection"), (PROTOTYPES, "instance-segmentation")]
+)
+def test_a_transformer_with_masks_segments(masks, task):
+    outputs = [(1, 300, 4), (1, 300, 80), *([masks] if masks else [])]
+    graph = Graph(
+        (TensorSpec("images", "float32", (1, 3, 640, 640)),),
+        tuple(TensorSpec(f"output{i}", "float32", shape) for i, shape in enumerate(outputs)),
+    )
+    assert [each.task for each in families(graph)] == [task, task]
+    assert f'"task": "{task}"' in families(graph)[0].line()

@@ -15,6 +15,7 @@ from inference_core.errors import InvalidArgument, InvalidModel
 from inference_core.package import ModelPackage, ProcessorSpec
 from inference_core.processor import Graph
 from inference_core.session import TensorSpec
+from inference_vision.class_selection import class_ids
 from inference_vision.letterbox import Placement
 from inference_vision.yolo import YoloOptions, YoloProcessor
 
@@ -267,6 +268,16 @@ def test_a_nan_class_score_of_a_box_with_objectness_is_an_error(bad):
 
 
 @pytest.mark.parametrize("layout", SHAPES)
+def test_logits_in_the_place_of_scores_are_an_error(layout):
+    raw = one_box(layout)
+    rows = raw.T if layout == "boxes-scores" else raw
+    scores = rows[:, 4:5] if layout == "end-to-end" else rows[:, 4:]
+    scores *= 4
+    with pytest.raises(InvalidModel, match=r"'output0' holds a score of .*logits.*sigmoid"):
+        answer(layout, raw)
+
+
+@pytest.mark.parametrize("layout", SHAPES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_detection_without_a_finite_box_is_an_error_and_not_dropped(layout, bad):
     raw = one_box(layout)
@@ -352,6 +363,19 @@ def test_a_class_id_without_a_label_is_an_error(class_id):
     raw[0, 0] = [10, 10, 60, 60, 0.9, class_id]
     with pytest.raises(InvalidModel, match="3 labels"):
         processor_of("end-to-end").postprocess({"output0": raw}, (SQUARE,), YoloOptions())
+
+
+def test_a_fractional_class_id_is_an_error():
+    raw = one_box("end-to-end")
+    raw[0, 5] = 0.5
+    with pytest.raises(InvalidModel, match=r"holds 0\.5 as a class id, which is no whole number"):
+        answer("end-to-end", raw)
+
+
+def test_what_fills_an_end_to_end_list_up_is_no_detection():
+    raw = one_box("end-to-end")
+    raw[1:] = [0, 0, 0, 0, 0, -1]
+    assert len(answer("end-to-end", raw, confidence=0)) == 1
 
 
 def test_a_nan_class_id_is_an_error_and_the_box_not_dropped():
@@ -493,8 +517,28 @@ def test_options_are_built_from_what_callers_write():
     assert build_options(YoloOptions, {"confidence": "0.5"}, "predict").confidence == 0.5
 
 
+def test_class_ids_may_be_text_as_json_has_keys():
+    ids = [0, 1, 2]
+    boxes = np.array([[10, 10, 60, 60], [80, 10, 130, 60], [150, 10, 200, 60]])
+    least = build_options(YoloOptions, {"confidence": {"1": 0.95}}, "predict").confidence
+    found = detect("boxes-scores", boxes, [0.9] * 3, ids, confidence=least)
+    assert sorted(found.class_id) == [0, 2]
+    assert detect("boxes-scores", boxes, [0.9] * 3, ids, classes=("1",)).class_id == [1]
+    assert class_ids(("a", "0"), 2, "0", "classes") == [1]  # a label comes first
+
+
 @pytest.mark.parametrize(
-    ("classes", "words"), [(("aa",), "did you mean 'a'|has 0 a"), ((3,), "id 3"), ((-1,), "id -1")]
+    ("classes", "words"),
+    [
+        (("aa",), "did you mean 'a'|has 0 a"),
+        ((3,), "id 3"),
+        ((-1,), "id -1"),
+        (("3",), "id 3"),
+        ("0,2", r"one by one: \[0, 2\]"),
+        ("7,8", r"one by one: \[7, 8\]"),
+        ("a, 2", r'one by one: \["a", 2\]'),
+        pytest.param("9" * 5000, "no label", id="digits"),
+    ],
 )
 def test_a_class_the_model_does_not_have_is_an_error(classes, words):
     with pytest.raises(InvalidArgument, match=words):

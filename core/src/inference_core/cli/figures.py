@@ -13,6 +13,8 @@ from itertools import pairwise
 
 PERCENTILES = (50, 90, 99)
 _BLOCKS = 10
+FEWEST = 2 * _BLOCKS
+"""Fewer runs than this say nothing about their spread."""
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -32,9 +34,9 @@ def spread(values: Sequence[float]) -> tuple[float, float] | None:
 
     For independent values the true median lies between them with a probability of 1 - 2 / 2**10;
     and a machine whose speed drifts while it is measured makes them lie further apart. None for
-    fewer than 20 values.
+    fewer than `FEWEST` values.
     """
-    if len(values) < 2 * _BLOCKS:
+    if len(values) < FEWEST:
         return None
     edges = [len(values) * index // _BLOCKS for index in range(_BLOCKS + 1)]
     medians = [statistics.median(values[a:b]) for a, b in pairwise(edges)]

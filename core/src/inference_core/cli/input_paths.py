@@ -9,8 +9,15 @@ from pathlib import Path
 
 from inference_core.errors import InvalidArgument, InvalidInput
 
-PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+# What inference-vision reads. Videos are told by these alone, pictures only in folders.
+PICTURES = (
+    ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo",
+    ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+VIDEOS = (
+    ".3g2", ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts",
+    ".ogv", ".ts", ".webm", ".wmv",
+)  # fmt: skip
 DOCUMENTS = (".pdf",)
 ARRAYS = (".npz",)
 
@@ -60,7 +67,10 @@ def refuse_as_model(name: str) -> None:
     Raises:
         InvalidArgument: it is one, by its name.
     """
-    if Path(name).suffix.lower() in (*PICTURES, *VIDEOS, *DOCUMENTS) and not Path(name).is_dir():
+    suffix = Path(name).suffix.lower()
+    if suffix == ".ts":  # TorchScript calls its files so, too
+        return
+    if suffix in (*PICTURES, *VIDEOS, *DOCUMENTS) and not Path(name).is_dir():
         raise InvalidArgument(
             f"{name} is no model; the model comes first, then what it is to run on"
         )

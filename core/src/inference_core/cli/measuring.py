@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from inference_core.cli.figures import FEWEST
 from inference_core.errors import InferenceError, InvalidArgument, PluginError
 
 _STDERR_LINES = 3
@@ -31,8 +32,8 @@ def measured(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `device`, `artifact`, `load_seconds`, `batch` (inputs of a call: a whole batch of the graph),
-        `streamed_per_second` (inputs, of `Model.stream`) and `stages`: for each stage by name the
-        seconds of every call.
+        `streamed_per_second` (inputs, of `Model.stream`; None for few runs) and `stages`: for each
+        stage by name the seconds of every call.
 
     Raises:
         InvalidArgument: an argument or option is wrong.
@@ -77,10 +78,12 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
         for _ in _until(request["warm_up"], seconds):
             _call(stages, batch)
         calls = [_call(stages, batch) for _ in _until(request["runs"], seconds)]
-        inputs = (read() for _ in _until(len(calls) * batch, seconds))
-        begun = time.perf_counter()
-        count = sum(1 for _ in model.stream(inputs, **request["parameters"]))
-        streamed = count / (time.perf_counter() - begun)
+        streamed = None
+        if len(calls) >= FEWEST:  # fewer measure how a stream starts
+            inputs = (read() for _ in _until(len(calls) * batch, seconds))
+            begun = time.perf_counter()
+            count = sum(1 for _ in model.stream(inputs, **request["parameters"]))
+            streamed = count / (time.perf_counter() - begun)
         return {
             "device": model.device,
             "artifact": str(model.artifact),

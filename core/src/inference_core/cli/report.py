@@ -71,10 +71,7 @@ class Report:
 
     def result(self, name: str, result: Any, saved: Path | None) -> None:
         """An input that was done, and the file that its result was drawn in."""
-        row: dict[str, Any] = {"input": name, "result": _plain(result)}
-        if saved:
-            row["saved"] = str(saved)
-        self._row(row)
+        self._row({"input": name, "result": result, **({"saved": str(saved)} if saved else {})})
         if not self._as_json and (saved or not self._lines):
             shown = f"{name}: {_summary(result)}" + (f" -> {saved}" if saved else "")
             print(printable(shown))
@@ -83,7 +80,7 @@ class Report:
 
     def frame(self, name: str, at: Mapping[str, Any], result: Any, quiet: bool) -> None:
         """A frame that was done: `at` has its number and time. `quiet`: no line of text for each."""
-        self._row({"input": name, **at, "result": _plain(result)})
+        self._row({"input": name, **at, "result": result})
         if not (self._as_json or self._lines or quiet):
             print(printable(f"{name} {at['timestamp']:.2f} s: {_summary(result)}"))
 
@@ -117,6 +114,9 @@ class Report:
             print(f"error: {printable(message)}", file=sys.stderr)
 
     def _row(self, row: Mapping[str, Any]) -> None:
+        if not (self._lines or self._as_json):
+            return  # what nobody reads isn't put in words: masks take long
+        row = _plain(row)
         if self._lines:
             self._lines.write(row)
         if self._as_json:

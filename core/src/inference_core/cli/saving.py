@@ -12,6 +12,8 @@ from inference_core.errors import InvalidArgument, InvalidInput
 from inference_core.optional import import_optional
 from inference_core.package import ModelPackage
 
+_WRITTEN = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
 
 @contextmanager
 def naming(flag: str, target: Path) -> Iterator[None]:
@@ -137,8 +139,8 @@ def picture_target(save: str) -> Path:
         raise InvalidArgument(
             f"--save {save} is a folder; it takes a file such as {save}/drawn.png"
         )
-    if target.suffix.lower() not in PICTURES:
-        raise InvalidArgument(f"--save {save}: it takes a picture, {', '.join(PICTURES)}")
+    if target.suffix.lower() not in _WRITTEN:
+        raise InvalidArgument(f"--save {save}: it takes a picture, {', '.join(_WRITTEN)}")
     with naming("--save", target):
         target.parent.mkdir(parents=True, exist_ok=True)
     return target

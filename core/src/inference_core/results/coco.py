@@ -25,10 +25,13 @@ def coco_annotations(
     detections: Detections, image_id: int, first_category: int
 ) -> list[dict[str, Any]]:
     """One dict per object; see `Detections.to_coco`."""
-    return [_annotation(found, image_id, first_category) for found in detections]
+    size = detections.image_size
+    return [_annotation(found, image_id, first_category, size) for found in detections]
 
 
-def _annotation(found: Detection, image_id: int, first_category: int) -> dict[str, Any]:
+def _annotation(
+    found: Detection, image_id: int, first_category: int, size: tuple[int, int]
+) -> dict[str, Any]:
     x1, y1, x2, y2 = (np.float32(edge) for edge in found.xyxy)
     row: dict[str, Any] = {
         "image_id": image_id,
@@ -43,7 +46,7 @@ def _annotation(found: Detection, image_id: int, first_category: int) -> dict[st
     if found.mask is not None:
         row["segmentation"], row["area"] = _segmentation(found.mask)
     if found.keypoints is not None:
-        row["keypoints"], row["num_keypoints"] = _keypoints(found.keypoints)
+        row["keypoints"], row["num_keypoints"] = _keypoints(found.keypoints, size)
     return row
 
 
@@ -53,15 +56,17 @@ def _segmentation(mask: Bitmap | RunLengths | Polygons) -> tuple[Any, float]:
         # Holes can't be said in polygons, and without one a segmentation has no form that is read.
         if areas and all(area > 0 for area in areas):
             return [plain(outline.ravel()) for outline in mask.outlines], sum(areas)
-        mask = mask.to_bitmap()
+        mask = RunLengths.of(*mask.part(), mask.size)
     runs = mask if isinstance(mask, RunLengths) else RunLengths.of(mask)
     return runs.to_dict(), float(runs.area)
 
 
-def _keypoints(points: NDArray[np.float32]) -> tuple[list[float], int]:
+def _keypoints(points: NDArray[np.float32], size: tuple[int, int]) -> tuple[list[float], int]:
+    width, height = size
     flat: list[float] = []
     for x, y, visibility in points:
-        level = 2 if visibility >= VISIBLE else int(visibility > 0)
+        inside = 0 <= x <= width and 0 <= y <= height
+        level = 2 if visibility >= VISIBLE and inside else int(visibility > 0)
         flat += [*plain(np.array([x, y], np.float32)), level] if level else [0, 0, 0]
     return flat, sum(value > 0 for value in flat[2::3])
 

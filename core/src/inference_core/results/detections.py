@@ -227,8 +227,8 @@ class Detections(Result):
 
         Keys: image_id, category_id, bbox (x, y, width, height), score, area, and where there are
         such: segmentation (uncompressed run lengths, or lists of x, y for polygons; an oriented
-        box's corners as one), keypoints (x, y, v of each; v is 2 from a visibility of 0.5, else 1,
-        and 0 with x = y = 0 for 0) and num_keypoints (those with v above 0).
+        box's corners as one), keypoints (x, y, v of each; v is 2 from a visibility of 0.5, else and
+        outside the picture 1, and 0 with x = y = 0 for 0) and num_keypoints (those with v above 0).
 
         COCO's lists of polygons can't say that one is a hole, so masks with holes become run
         lengths whatever form they have.

@@ -19,6 +19,12 @@ Bitmap = NDArray[np.bool_]
 MaskFormat = Literal["bitmap", "rle", "polygons"]
 MASK_FORMATS: tuple[MaskFormat, ...] = get_args(MaskFormat)
 
+Part = tuple[Bitmap, tuple[int, int]]
+"""A part of a picture outside of which a mask is false: bool (height, width) of the part, and x and y
+of its top left pixel. Most objects are far smaller than their pictures, and so is the work on them."""
+
+_NOTHING: Part = (np.zeros((0, 0), bool), (0, 0))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunLengths:
@@ -60,6 +66,7 @@ class RunLengths:
             size: (height, width) of the picture; by default that of `bitmap`.
         """
         height, width = size or bitmap.shape
+        bitmap, at = _cut(bitmap, at)
         # Every column between two false pixels: no run goes on into the next one.
         columns = np.zeros((bitmap.shape[1], bitmap.shape[0] + 2), bool)
         columns[:, 1:-1] = bitmap.T
@@ -80,10 +87,30 @@ class RunLengths:
         """How many pixels are true."""
         return int(self.counts[1::2].sum())
 
+    def part(self) -> Part:
+        """The smallest part of the picture that has all true pixels."""
+        height = self.size[0]
+        edges = np.cumsum(self.counts)
+        starts, ends = edges[:-1:2], edges[1::2]
+        starts, ends = starts[starts < ends], ends[starts < ends]
+        if not len(starts):
+            return _NOTHING
+        (left, upper), (right, lower) = divmod(starts, height), divmod(ends - 1, height)
+        # A run that goes on into the next column has pixels in the last row and in the first.
+        over = bool((left < right).any())
+        x, y = int(left[0]), 0 if over else int(upper.min())
+        columns, rows = int(right[-1]) + 1 - x, (height if over else int(lower.max()) + 1) - y
+        inner = np.empty(2 * len(starts) + 2, np.int64)
+        inner[0], inner[-1] = 0, columns * rows
+        inner[1:-1:2] = (left - x) * rows + upper - y
+        inner[2:-1:2] = (right - x) * rows + lower - y + 1
+        lengths = np.diff(inner)
+        values = np.arange(len(lengths)) % 2 == 1
+        return np.repeat(values, lengths).reshape((rows, columns), order="F"), (x, y)
+
     def to_bitmap(self) -> Bitmap:
         """bool (height, width)."""
-        values = np.arange(len(self.counts)) % 2 == 1
-        return np.repeat(values, self.counts).reshape(self.size, order="F")
+        return _placed(self.part(), self.size)
 
     def to_dict(self) -> dict[str, Any]:
         """{"size": [height, width], "counts": […]}, COCO's uncompressed segmentation."""
@@ -127,26 +154,38 @@ class Polygons:
             at: x and y of its top left pixel.
             size: (height, width) of the picture; by default that of `bitmap`.
         """
-        outlines = tuple((loop + at).astype(np.float32) for loop in _loops(bitmap))
         height, width = size or bitmap.shape
+        bitmap, at = _cut(bitmap, at)
+        outlines = tuple((loop + at).astype(np.float32) for loop in _loops(bitmap))
         return cls((height, width), outlines)
+
+    def part(self) -> Part:
+        """The part of the picture that has all pixels whose centres are inside."""
+        height, width = self.size
+        # Where a row of pixel centres crosses an outline, everything to the right changes sides.
+        none = np.empty((0, 2))
+        start = np.concatenate([none, *self.outlines])
+        end = np.concatenate([none, *(np.roll(outline, -1, axis=0) for outline in self.outlines)])
+        top, bottom = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
+        first = np.clip(np.ceil(top - 0.5), 0, height).astype(np.int64)
+        rows = np.clip(np.ceil(bottom - 0.5), 0, height).astype(np.int64) - first
+        edge = np.repeat(np.arange(len(rows)), rows)
+        if not len(edge):
+            return _NOTHING
+        row = np.arange(len(edge)) - np.repeat(np.cumsum(rows) - rows - first, rows)
+        step = end[edge] - start[edge]
+        x = start[edge, 0] + (row + 0.5 - start[edge, 1]) * step[:, 0] / step[:, 1]
+        column = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
+        # Every row is crossed an even number of times: right of the last nothing is inside.
+        left, upper = int(column.min()), int(row.min())
+        crossings = np.zeros((row.max() - upper + 1, column.max() - left + 1), np.uint8)
+        np.add.at(crossings, (row - upper, column - left), 1)
+        sides = np.cumsum(crossings, axis=1, dtype=np.uint8)  # mod 256, so odd stays odd
+        return (sides[:, :-1] & 1).view(bool), (left, upper)
 
     def to_bitmap(self) -> Bitmap:
         """bool (height, width): the pixels whose centres are inside."""
-        height, width = self.size
-        # Where a row of pixel centres crosses an outline, everything to the right changes sides.
-        crossings = np.zeros((height, width + 1), np.int64)
-        for outline in self.outlines:
-            start, end = outline.astype(np.float64), np.roll(outline, -1, axis=0).astype(np.float64)
-            top, bottom = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
-            first = np.clip(np.ceil(top - 0.5), 0, height).astype(np.int64)
-            rows = np.clip(np.ceil(bottom - 0.5), 0, height).astype(np.int64) - first
-            edge = np.repeat(np.arange(len(rows)), rows)
-            row = np.arange(len(edge)) - np.repeat(np.cumsum(rows) - rows - first, rows)
-            step = end[edge] - start[edge]
-            x = start[edge, 0] + (row + 0.5 - start[edge, 1]) * step[:, 0] / step[:, 1]
-            np.add.at(crossings, (row, np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)), 1)
-        return np.asarray(np.cumsum(crossings, axis=1)[:, :-1] % 2 == 1)
+        return _placed(self.part(), self.size)
 
     def to_dict(self) -> dict[str, Any]:
         """{"size": [height, width], "polygons": [[[x, y], …], …]}."""
@@ -160,9 +199,9 @@ Masks = Bitmap | tuple[RunLengths, ...] | tuple[Polygons, ...]
 """bool (N, height, width), or one object per mask."""
 
 
-def mask_bitmap(mask: Bitmap | RunLengths | Polygons) -> Bitmap:
-    """One mask as bool (height, width); a bitmap is given back as it is."""
-    return mask if isinstance(mask, np.ndarray) else mask.to_bitmap()
+def mask_part(mask: Bitmap | RunLengths | Polygons) -> Part:
+    """The part of the picture that has all true pixels of a mask."""
+    return _cut(mask, (0, 0)) if isinstance(mask, np.ndarray) else mask.part()
 
 
 def convert_masks(masks: Masks, wanted: MaskFormat, image_size: tuple[int, int]) -> Masks:
@@ -183,17 +222,42 @@ def convert_masks(masks: Masks, wanted: MaskFormat, image_size: tuple[int, int])
             return masks
         bitmaps = np.zeros((len(masks), image_size[1], image_size[0]), bool)
         for bitmap, mask in zip(bitmaps, _each(masks), strict=True):
-            bitmap[...] = mask_bitmap(mask)
+            _place(mask_part(mask), bitmap)
         return bitmaps
     kind: type[RunLengths] | type[Polygons] = RunLengths if wanted == "rle" else Polygons
     converted: Any = tuple(
-        mask if isinstance(mask, kind) else kind.of(mask_bitmap(mask)) for mask in _each(masks)
+        mask if isinstance(mask, kind) else kind.of(*mask_part(mask), image_size[::-1])
+        for mask in _each(masks)
     )
     return converted  # type: ignore[no-any-return]
 
 
 def _each(masks: Masks) -> Iterator[Bitmap | RunLengths | Polygons]:
     return (masks[index] for index in range(len(masks)))
+
+
+def _cut(bitmap: Bitmap, at: tuple[int, int]) -> Part:
+    """The smallest part that has all true pixels of a bitmap whose top left pixel is at x, y."""
+    rows = np.flatnonzero(bitmap.any(axis=1))
+    if not len(rows):
+        return _NOTHING
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(bitmap[top:bottom].any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    return bitmap[top:bottom, left:right], (at[0] + left, at[1] + top)
+
+
+def _place(part: Part, bitmap: Bitmap) -> None:
+    """Write a part into a bitmap of the whole picture."""
+    inner, (x, y) = part
+    bitmap[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+
+
+def _placed(part: Part, size: tuple[int, int]) -> Bitmap:
+    """bool (height, width) with a part in it, else false."""
+    bitmap = np.zeros(size, bool)
+    _place(part, bitmap)
+    return bitmap
 
 
 def _loops(bitmap: Bitmap) -> list[NDArray[np.int64]]:

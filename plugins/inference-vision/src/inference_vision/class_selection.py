@@ -7,7 +7,9 @@ from json import dumps
 
 import numpy as np
 from inference_core.arguments import did_you_mean
+from inference_core.call_options import wrong_parameters
 from inference_core.errors import InvalidArgument
+from inference_core.package import ModelPackage
 from numpy.typing import NDArray
 
 UNREACHABLE = 2.0
@@ -54,8 +56,33 @@ def thresholds(
     return least
 
 
+def check_parameters(package: ModelPackage) -> None:
+    """Refuse a package whose own `classes` or `confidence` name a class that it doesn't have, before
+    the first call would. Without labels only the graph knows.
+
+    Raises:
+        InvalidModel: see there.
+    """
+    if not package.labels:
+        return
+    classes, confidence = map(package.parameters.get, ("classes", "confidence"))
+    named = {
+        "classes": classes if isinstance(classes, list) else [classes],
+        "confidence": confidence if isinstance(confidence, Mapping) else (),
+    }
+    for option, values in named.items():
+        for value in values:
+            if isinstance(value, (int, str)):  # the rest is refused for its type
+                try:
+                    class_ids(package.labels, len(package.labels), value, option)
+                except InvalidArgument as error:
+                    raise wrong_parameters(package, error) from error
+
+
 def class_ids(labels: tuple[str, ...], count: int, value: int | str, option: str) -> list[int]:
     """The class ids that a label, or an id, stands for: several classes may share a name.
+
+    A decimal number as text that is no label is an id: JSON has no other keys than text.
 
     Raises:
         InvalidArgument: there is none; the message names `option` and what there is.
@@ -67,13 +94,21 @@ def class_ids(labels: tuple[str, ...], count: int, value: int | str, option: str
     named = [index for index, label in enumerate(labels) if label == value]
     if named:
         return named
+    if _is_id(value):
+        return class_ids(labels, count, int(value), option)
     parts = [part.strip() for part in value.split(",")]
-    if len(parts) > 1 and not {*parts}.isdisjoint(labels):
+    meant = [int(part) if part not in labels and _is_id(part) else part for part in parts]
+    if len(parts) > 1 and any(isinstance(each, int) or each in labels for each in meant):
         raise InvalidArgument(
-            f"{option}: {value!r} are several labels; they are given one by one: {dumps(parts)}"
+            f"{option}: {value!r} are several classes; they are given one by one: "
+            f"{dumps(meant, ensure_ascii=False)}"
         )
     hint = did_you_mean(value, labels) or _known(labels)
     raise InvalidArgument(f"{option}: the model has no label {value!r}{hint}")
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _known(labels: tuple[str, ...]) -> str:

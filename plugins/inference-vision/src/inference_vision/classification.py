@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from inference_core.results import Classification
     from inference_core.session import TensorSpec
 
-TASK = "image-classification"
-
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 
 
@@ -64,6 +62,7 @@ class ClassificationProcessor:
     """
 
     OPTIONS: ClassVar[type] = ClassificationOptions
+    TASK = "image-classification"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
         settings = Settings(package, ("activation", *PICTURE_SETTINGS))
@@ -96,7 +95,7 @@ class ClassificationProcessor:
         if "tflite.signatures" in facts:
             # They end in a softmax; quantised, it doesn't add up to 1.
             settings["activation"] = "none"
-        return Recognition(TASK, ultralytics.labels_of(metadata), settings)
+        return Recognition(cls.TASK, ultralytics.labels_of(metadata), settings)
 
     def preprocess(
         self, inputs: Sequence[Any], options: ClassificationOptions
@@ -151,7 +150,7 @@ def _of_yolov5(facts: Facts, metadata: Mapping[str, str]) -> Recognition | None:
         "std": list(IMAGENET_STD),
         "interpolation": "linear",
     }
-    return Recognition(TASK, labels, settings)
+    return Recognition(ClassificationProcessor.TASK, labels, settings)
 
 
 def _of_tflite(facts: Facts) -> Recognition | None:
@@ -176,7 +175,7 @@ def _of_tflite(facts: Facts) -> Recognition | None:
         "interpolation": "linear",
         "activation": "none",
     }
-    return Recognition(TASK, tuple(labels), settings)
+    return Recognition(ClassificationProcessor.TASK, tuple(labels), settings)
 
 
 def _score_output(package: ModelPackage, outputs: Sequence[TensorSpec]) -> str:

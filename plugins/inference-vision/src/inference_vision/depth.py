@@ -49,6 +49,7 @@ class DepthProcessor:
     """
 
     OPTIONS: ClassVar[type] = DepthOptions
+    TASK = "depth-estimation"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
         known = ("output", *(each for each in PICTURE_SETTINGS if each != "region"))

@@ -107,8 +107,10 @@ class DetrProcessor:
             self._columns(form.columns)
         picture, self._extra = _inputs(package, graph.inputs)
 
+        from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
 
+        check_parameters(package)
         of_imagenet = self._activation == "softmax" or form.boxes == "dets"
         self._picture_input = PictureInput(
             package,

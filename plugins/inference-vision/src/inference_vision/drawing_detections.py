@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 from inference_core.results import Detection, Detections
-from inference_core.results.masks import mask_bitmap
+from inference_core.results.masks import mask_part
 
 from inference_vision.drawing_tools import Colour, Pen, colour_of, draw_label, tint, whole
 from inference_vision.image import Pixels
@@ -36,7 +36,7 @@ def draw_detections(picture: Pixels, result: Detections) -> None:
     pen = Pen.of(picture)
     for found in result:
         if found.mask is not None:
-            tint(picture, mask_bitmap(found.mask), colour_of(found.class_id), MASK_OPACITY)
+            tint(picture, mask_part(found.mask), colour_of(found.class_id), MASK_OPACITY)
     places = {name: index for index, name in enumerate(result.keypoint_names)}
     bones = [
         (places[one], places[other]) for one, other in SKELETON if one in places and other in places

@@ -153,7 +153,12 @@ def _decode_with_pillow(data: bytes, source: str) -> Pixels:
         with pillow.open(io.BytesIO(data), formats=formats) as picture:
             return _from_pillow(picture, source)
     except UnidentifiedImageError as error:
-        raise InvalidInput(f"{source}: not an image (it starts with {data[:12]!r})") from error
+        # Of MP4's family, and none of the pictures that are.
+        video = data[4:8] == b"ftyp" and data[8:11] not in (b"hei", b"hev", b"mif", b"msf", b"avi")
+        hint = "; the name of a video needs its suffix, such as .mp4" if video else ""
+        raise InvalidInput(
+            f"{source}: not an image (it starts with {data[:12]!r}){hint}"
+        ) from error
     except _pillow_errors() as error:
         raise InvalidInput(f"{source}: can't be decoded: {error}") from error
 
@@ -176,12 +181,14 @@ def _from_pillow(picture: PIL.Image.Image, source: str) -> Pixels:
         raise ValueError(f"it has 32-bit {kind} pixels of unknown range; scale them to 8 bits")
     if picture.mode.startswith("I;16"):
         return _from_array(np.asarray(picture).astype(np.uint16))
+    if picture.mode == "La":  # Pillow converts it to nothing else
+        picture = picture.convert("LA")
     return np.ascontiguousarray(picture.convert("RGB"), np.uint8)
 
 
 def _from_array(array: NDArray[Any]) -> Pixels:
     """The array as uint8 (height, width, 3); the caller's own memory where it is that already."""
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # in either order of bytes
         array = (array >> 8).astype(np.uint8)
     if array.dtype != np.uint8:
         raise InvalidInput(f"an image array must be uint8, not {array.dtype}{_dtype_hint(array)}")

@@ -140,10 +140,10 @@ class PictureInput:
         pixels = self._prepared(image, region, placement)
         pixels = resize(pixels, *placement.inner, self._interpolation)
         left, top = placement.offset
-        if left < 0 or top < 0:
-            left, top = max(0, -left), max(0, -top)
-            pixels = pixels[top : top + height, left : left + width]
-            left, top = 0, 0
+        # A crop sticks out of the input, by a single pixel on the right or below alone.
+        x, y = max(0, -left), max(0, -top)
+        pixels = pixels[y : y + height, x : x + width]
+        left, top = max(0, left), max(0, top)
         bottom, right = top + pixels.shape[0], left + pixels.shape[1]
         for part in (
             out[:, :top],

@@ -29,8 +29,8 @@ _LEVELS = np.arange(256, dtype=np.float32)
 
 Channels = Sequence[float]
 
-STRIP = 102_400
-"""Pixels that go through all steps at once: with their floats they fit into a core's cache."""
+STRIP = 409_600
+"""Pixels that are split into planes at once: all of usual inputs, few enough for a core's cache."""
 
 DTYPES = ("float32", "float16", "uint8")
 
@@ -58,12 +58,19 @@ def resize(pixels: Pixels, width: int, height: int, interpolation: int | None) -
         interpolation: an OpenCV constant; None takes the average of the area for shrinking and
             bilinear for enlarging, which is closest to the antialiased bilinear of Pillow.
     """
+    if interpolation is None:
+        # In two steps: where one axis shrinks and the other grows, OpenCV's area is no average but
+        # an interpolation that moves the picture by up to half a pixel of the result.
+        least = min(width, pixels.shape[1]), min(height, pixels.shape[0])
+        pixels = _resized("shrunk", pixels, *least, cv2.INTER_AREA)
+        interpolation = cv2.INTER_LINEAR
+    return _resized("resized", pixels, width, height, interpolation)
+
+
+def _resized(name: str, pixels: Pixels, width: int, height: int, interpolation: int) -> Pixels:
     if pixels.shape[:2] == (height, width):
         return pixels
-    if interpolation is None:
-        shrinks = width * height < pixels.shape[0] * pixels.shape[1]
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    memory = scratch("resized", (height, width, *pixels.shape[2:]))
+    memory = scratch(name, (height, width, *pixels.shape[2:]))
     resized = cv2.resize(pixels, (width, height), memory, interpolation=interpolation)
     return np.asarray(resized, np.uint8)
 
@@ -114,6 +121,8 @@ def write_planes(pixels: Pixels, out: NDArray[Any], scale: Channels, shift: Chan
 
 
 def _write_plane(plane: Pixels, target: NDArray[Any], factor: float, addend: float) -> None:
+    if plane.shape != target.shape:  # OpenCV wouldn't tell: it writes elsewhere then
+        raise ValueError(f"pixels {plane.shape} don't fit into a plane {target.shape}")
     if target.dtype == np.uint8:
         target[...] = plane
     elif target.dtype == np.float16:

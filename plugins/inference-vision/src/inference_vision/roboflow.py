@@ -102,7 +102,7 @@ def read(path: Path) -> ModelPackage | None:
         task=task,
         labels=labels,
         processor=ProcessorSpec(processor, settings),
-        parameters=parameters_of(model, inference, processor, labels),
+        parameters=parameters_of(model, inference, processor, labels, names),
     )
 
 

@@ -28,9 +28,15 @@ class ConfigFile:
         except (ValueError, RecursionError) as error:
             raise InvalidModel(f"{path} is no JSON: {error}") from error
 
-    def keys(self) -> set[str]:
-        """Those of the outermost object; none if it is something else."""
-        return set(self._content) if isinstance(self._content, dict) else set()
+    def keys(self, key: str = "") -> set[str]:
+        """Those of the object at a key; none if it isn't there. Without a key those of the outermost
+        object, none if it is something else."""
+        if not key:
+            return set(self._content) if isinstance(self._content, dict) else set()
+        value = self.get(key)
+        if value is not None and not isinstance(value, dict):
+            raise self.refused(key, value, "it must be an object")
+        return set(value or ())
 
     def entries(self) -> list[Any]:
         """The whole file, which must be a list."""
@@ -87,6 +93,23 @@ class ConfigFile:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e30:
             raise self.refused(key, value, "it must be a number")
         return float(value)
+
+    def share(self, key: str) -> float | None:
+        """A number of 0 to 1; None if it isn't there."""
+        value = self.number(key)
+        if value is not None and not 0 <= value <= 1:
+            raise self.refused(key, self.get(key), "it must be 0 to 1")
+        return value
+
+    def shares(self, key: str) -> dict[str, float]:
+        """An object of numbers of 0 to 1; empty if it isn't there."""
+        self.keys(key)
+        value = self.get(key) or {}
+        if any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in value.values()):
+            raise self.refused(key, value, "it must be a number by label")
+        if not all(0 <= number <= 1 for number in value.values()):
+            raise self.refused(key, value, "its numbers must be 0 to 1")
+        return {name: float(number) for name, number in value.items()}
 
     def refused(self, key: str, value: Any, why: str) -> InvalidModel:
         """The error that names file, key and value."""

@@ -2,11 +2,12 @@
 
 The order in which it prepares a picture is that of `picture_input`: a fixed crop in percent, grey,
 contrast, resizing, order of the channels, scaling, mean and deviation. Keys that aren't known are
-refused, unless they are switched off: what they do to a picture would be missing. Light.
+refused, unless they are switched off: what they do would be missing. Light.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from inference_vision.roboflow_files import ConfigFile
@@ -14,6 +15,8 @@ from inference_vision.settings import MAX_SIDE
 
 _IMAGE = "image_pre_processing"
 _NETWORK = "network_input"
+_AFTER = "post_processing"
+_SUPPRESSION = f"{_AFTER}.nms_parameters"
 
 _CONTRASTS = {
     "Contrast Stretching": "stretching",
@@ -21,10 +24,20 @@ _CONTRASTS = {
     "Adaptive Equalization": "adaptive-equalisation",
 }
 _STEPS = ("auto-orient", "static-crop", "contrast", "grayscale")
-_NETWORK_KEYS = {
-    "training_input_size", "dataset_version_resize_dimensions", "dynamic_spatial_size_supported",
-    "dynamic_spatial_size_mode", "color_mode", "resize_mode", "padding_value", "input_channels",
-    "scaling_factor", "normalization",
+# What there may be within each object, "" being the file. model_initialization is for building a
+# network in Python, which a graph doesn't need.
+_KEYS = {
+    "": {
+        _IMAGE, _NETWORK, "forward_pass", _AFTER, "model_initialization", "class_names_operations",
+        "class_names",
+    },
+    _NETWORK: {
+        "training_input_size", "dataset_version_resize_dimensions",
+        "dynamic_spatial_size_supported", "dynamic_spatial_size_mode", "color_mode", "resize_mode",
+        "padding_value", "input_channels", "scaling_factor", "normalization",
+    },
+    _AFTER: {"type", "fused", "nms_parameters"},
+    _SUPPRESSION: {"max_detections", "confidence_threshold", "iou_threshold", "class_agnostic"},
 }  # fmt: skip
 
 # Processors that map results back through the whole picture only.
@@ -49,10 +62,11 @@ def settings_of(inference: ConfigFile, architecture: str, processor: str) -> dic
     Raises:
         InvalidModel: it asks for what can't be done, by name.
     """
-    unknown = set(inference.get(_NETWORK) or {}) - _NETWORK_KEYS
-    for key in sorted(unknown):
-        if value := inference.get(f"{_NETWORK}.{key}"):
-            raise inference.refused(f"{_NETWORK}.{key}", value, "the key isn't known")
+    for place, known in _KEYS.items():
+        for name in sorted(inference.keys(place) - known):
+            key = f"{place}.{name}" if place else name
+            if value := inference.get(key):
+                raise inference.refused(key, value, "the key isn't known")
     settings: dict[str, Any] = {"imgsz": list(_size(inference, "training_input_size"))}
     settings |= _steps(inference, processor)
     settings |= _resize(inference, architecture, processor)
@@ -74,42 +88,58 @@ def batch_of(model: ConfigFile, inference: ConfigFile) -> tuple[int, int | None]
 
 
 def parameters_of(
-    model: ConfigFile, inference: ConfigFile, processor: str, labels: tuple[str, ...]
+    model: ConfigFile,
+    inference: ConfigFile,
+    processor: str,
+    labels: tuple[str, ...],
+    names: Collection[str],
 ) -> dict[str, Any]:
-    """Defaults of the per-call options: what the package recommends, where the processor has it."""
+    """Defaults of the per-call options: what the package recommends, where the processor has it.
+
+    Args:
+        model: model_config.json.
+        inference: inference_config.json.
+        processor: name of the processor.
+        labels: of the model.
+        names: of all its classes; those that the package removes may still have a confidence.
+
+    Raises:
+        InvalidModel: a value of the wrong type or range, or for a label that there isn't.
+    """
     parameters: dict[str, Any] = {}
-    suppresses = processor.startswith("yolo") and not inference.flag("post_processing.fused")
+    suppresses = processor.startswith("yolo") and not inference.flag(f"{_AFTER}.fused")
     if suppresses:
-        prefix = "post_processing.nms_parameters."
         for key, option in (("confidence_threshold", "confidence"), ("iou_threshold", "iou")):
-            if (value := inference.number(prefix + key)) is not None:
+            if (value := inference.share(f"{_SUPPRESSION}.{key}")) is not None:
                 parameters[option] = value
-        if most := inference.whole_number(prefix + "max_detections"):
+        key = f"{_SUPPRESSION}.max_detections"
+        if (most := inference.whole_number(key)) is not None:
+            if most < 1:
+                raise inference.refused(key, most, "it must be at least 1")
             parameters["max_detections"] = most
-        if (agnostic := inference.get(prefix + "class_agnostic")) is not None:
+        key = f"{_SUPPRESSION}.class_agnostic"
+        if (agnostic := inference.get(key)) is not None:
+            if agnostic not in (0, 1):  # the platform writes numbers, which true and false equal
+                raise inference.refused(key, agnostic, "it must be true or false, or 1 or 0")
             parameters["class_agnostic"] = bool(agnostic)
     if suppresses or processor.startswith("yolo") or processor == "detr":
-        parameters |= _confidence(model, labels, parameters.get("confidence"))
+        parameters |= _confidence(model, labels, names, parameters.get("confidence"))
     return parameters
 
 
 def _confidence(
-    model: ConfigFile, labels: tuple[str, ...], general: float | None
+    model: ConfigFile, labels: tuple[str, ...], names: Collection[str], general: float | None
 ) -> dict[str, float | dict[str, float]]:
     """The recommended confidence: one, or one per label where there is a table of them."""
     prefix = "recommended_parameters."
-    stated = model.number(prefix + "confidence")
+    stated = model.share(prefix + "confidence")
     general = general if stated is None else stated
-    per_class = model.get(prefix + "per_class_confidence")
-    per_class = per_class or model.get(prefix + "perClassConfidence")
-    if per_class:
-        if not isinstance(per_class, dict) or not all(
-            isinstance(value, (int, float)) for value in per_class.values()
-        ):
-            key = prefix + "per_class_confidence"
-            raise model.refused(key, per_class, "it must be a number by label")
-        table = {label: per_class.get(label, general) for label in labels}
-        return {"confidence": {k: float(v) for k, v in table.items() if v is not None}}
+    for key in (prefix + "per_class_confidence", prefix + "perClassConfidence"):
+        if per_class := model.shares(key):
+            if unknown := sorted(per_class.keys() - set(names)):
+                raise model.refused(key, model.get(key), f"the model has no label {unknown[0]!r}")
+            table = {label: per_class.get(label, general) for label in labels}
+            return {"confidence": {k: v for k, v in table.items() if v is not None}}
     return {} if general is None else {"confidence": general}
 
 
@@ -242,12 +272,12 @@ def _normalisation(inference: ConfigFile, channels: int) -> tuple[list[float], l
 
 def _after(inference: ConfigFile, architecture: str, processor: str) -> dict[str, Any]:
     """What follows the graph."""
-    if inference.get("post_processing") is None or processor in ("detr", "yolo-nas"):
+    if inference.get(_AFTER) is None or processor in ("detr", "yolo-nas"):
         fused, kind = False, None
     else:
         kinds = ("nms",) if processor.startswith("yolo") else ("softmax", "sigmoid")
-        kind = inference.choice("post_processing.type", {each: each for each in kinds})
-        fused = inference.flag("post_processing.fused")
+        kind = inference.choice(f"{_AFTER}.type", {each: each for each in kinds})
+        fused = inference.flag(f"{_AFTER}.fused")
     if processor.startswith("yolo") and processor != "yolo-nas":
         return {"layout": "end-to-end"} if fused or architecture in _END_TO_END else {}
     if kind is None:

@@ -71,6 +71,7 @@ class SemanticSegmentationProcessor:
     """
 
     OPTIONS: ClassVar[type] = SegmentationOptions
+    TASK = "semantic-segmentation"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
         known = ("output", "activation", *(each for each in PICTURE_SETTINGS if each != "region"))

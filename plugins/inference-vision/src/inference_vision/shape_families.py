@@ -26,6 +26,17 @@ _MOST_QUERIES = 1000  # a graph that suppresses overlaps itself gives a few hund
 _COCO_POINTS = 17 * 3
 _SHOWN = 10  # labels in a message
 
+_TASKS = {
+    "classification": "image-classification",
+    "detr": "object-detection",
+    "semantic-segmentation": "semantic-segmentation",
+    "yolo": "object-detection",
+    "yolo-keypoints": "keypoint-detection",
+    "yolo-nas": "object-detection",
+    "yolo-oriented": "oriented-object-detection",
+    "yolo-segmentation": "instance-segmentation",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -36,12 +47,19 @@ class Family:
         title: what it finds, for a sentence.
         labels: how many there must be; None if the shapes don't tell.
         settings: of the processor.
+        masks: whether a processor that can do without gives masks.
     """
 
     processor: str
     title: str
     labels: int | None
     settings: dict[str, Any] = field(default_factory=dict)
+    masks: bool = False
+
+    @property
+    def task(self) -> str:
+        """Its task, as manifests call it."""
+        return "instance-segmentation" if self.masks else _TASKS[self.processor]
 
     def line(self, known: Sequence[str] = ()) -> str:
         """The lines of a manifest that say so, with the labels as far as they are known."""
@@ -52,7 +70,7 @@ class Family:
             first = json.dumps(list(known[:_SHOWN]), ensure_ascii=False)
             rest = ", …]" if len(known) > _SHOWN else "]"
             example = f'"labels": {first[:-1]}{rest} (the {len(known)} names of the metadata)'
-        return f'"processor": {json.dumps(named)}, {example}'
+        return f'"task": "{self.task}", "processor": {json.dumps(named)}, {example}'
 
 
 def hint(package: ModelPackage, artifact: Artifact, graph: Graph) -> str | None:
@@ -196,6 +214,6 @@ def _transformers(shapes: Sequence[Shape], masks: bool) -> list[Family]:
     fewer = None if columns is None else columns - 1
     softmax = {"activation": "softmax"}
     return [
-        Family("detr", f"{title}, as RT-DETR", columns),
-        Family("detr", f"{title}, as DETR, whose last score is no object's", fewer, softmax),
+        Family("detr", f"{title}, as RT-DETR", columns, masks=masks),
+        Family("detr", f"{title}, as DETR, whose last score is no object's", fewer, softmax, masks),
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from inference_core.errors import InvalidModel
 from numpy.typing import NDArray
 
-from inference_vision.finite import check_finite
+from inference_vision.finite import check_finite, check_scores
 from inference_vision.layouts import Layout
 
 
@@ -16,14 +16,14 @@ class Candidates(NamedTuple):
     """Boxes of one picture, in no order.
 
     Attributes:
-        boxes: float32 (N, 4) in pixels of the input: cx, cy, w, h, or in the layout end-to-end what
-            the graph gives. `corners` and `check_finite` tell whether they are finite.
+        boxes: float32 (N, 4), finite, in pixels of the input: cx, cy, w, h, or in the layout
+            end-to-end what the graph gives. Their `corners` are float64.
         scores: float32 (N,), all finite and at least the confidence asked for.
         class_ids: int64 (N,), each less than the number of classes.
         extras: float32 (N, E), all finite: what the task adds to a box.
     """
 
-    boxes: NDArray[np.float32]
+    boxes: NDArray[np.floating[Any]]
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int64]
     extras: NDArray[np.float32]
@@ -49,8 +49,8 @@ def decode(
         output: name of the output, for messages.
 
     Raises:
-        InvalidModel: the best score of any box is NaN or infinite, or the class id or an extra of
-            one that reaches the confidence; or such a box has a class id beyond `least`.
+        InvalidModel: the best score of any box is NaN or infinite, or a number of one that reaches
+            the confidence; or such a box has a score above 1, or a class id beyond `least`.
     """
     lowest = float(least.min(initial=np.inf))
     if layout == "boxes-scores":
@@ -76,8 +76,12 @@ def decode(
     else:
         check_finite(raw[:, 4], output, "scores")
         found = raw[raw[:, 4] >= lowest].astype(np.float32)
+        if lowest <= 0:  # then what fills the list up has come along
+            found = found[(found[:, 4] != 0) | (found[:, 5] != -1)]
         scores, class_ids = found[:, 4], _class_ids(found[:, 5], len(least), output)
         boxes, more = found[:, :4], found[:, 6:]
+    check_finite(boxes, output, "boxes")
+    check_scores(scores, output)
     candidates = Candidates(boxes, scores, class_ids, more)
     keep = scores >= least[class_ids]
     if not keep.all():
@@ -87,19 +91,14 @@ def decode(
     return candidates
 
 
-def corners(cxcywh: NDArray[np.float32], output: str) -> NDArray[np.float32]:
-    """x1, y1, x2, y2 (N, 4) of boxes that are given by centre and size.
-
-    Raises:
-        InvalidModel: a box isn't finite, or so large that its corners aren't.
-    """
-    xyxy = np.empty_like(cxcywh)
-    centre, size = cxcywh[:, :2], cxcywh[:, 2:]
-    with np.errstate(over="ignore", invalid="ignore"):
-        half = size * np.float32(0.5)
-        np.subtract(centre, half, out=xyxy[:, :2])
-        np.add(centre, half, out=xyxy[:, 2:])
-    check_finite(xyxy, output, "boxes")
+def corners(cxcywh: NDArray[np.float32]) -> NDArray[np.float64]:
+    """x1, y1, x2, y2 (N, 4) of boxes that are given by centre and size."""
+    # float64: corners of finite float32 boxes can't overflow it.
+    xyxy = np.empty_like(cxcywh, np.float64)
+    half = cxcywh[:, 2:].astype(np.float64)
+    half *= 0.5
+    np.subtract(cxcywh[:, :2], half, out=xyxy[:, :2])
+    np.add(cxcywh[:, :2], half, out=xyxy[:, 2:])
     return xyxy
 
 
@@ -111,4 +110,11 @@ def _class_ids(column: NDArray[np.float32], count: int, output: str) -> NDArray[
             f"the output {output!r} holds class id {column[unknown][0]:g}, but the model has "
             f"{count} labels"
         )
-    return column.astype(np.int64)
+    class_ids = column.astype(np.int64)
+    fractional = class_ids != column
+    if fractional.any():
+        raise InvalidModel(
+            f"the output {output!r} holds {column[fractional][0]:g} as a class id, which is no whole "
+            "number"
+        )
+    return class_ids

@@ -65,8 +65,10 @@ class YoloModel:
         self._output, self._layout = self._chosen(settings, graph)
         self._known: _Known | None = None
 
+        from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
 
+        check_parameters(package)
         stride = settings.positive_int("stride") or 32
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
         # What relative coordinates are multiplied by: width and height of the input.
@@ -135,13 +137,10 @@ class YoloModel:
         import numpy as np
         from inference_core.results import Detections
 
-        from inference_vision.finite import check_finite
         from inference_vision.yolo_decode import corners
 
-        if self._layout == "end-to-end" or self.CENTRED:
-            check_finite(found.boxes, self._output, "boxes")
-        else:
-            found = found._replace(boxes=corners(found.boxes, self._output))
+        if self._layout != "end-to-end" and not self.CENTRED:
+            found = found._replace(boxes=corners(found.boxes))
         if self._layout == "end-to-end":
             kept = np.argsort(-found.scores, kind="stable")[: options.max_detections]
         else:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from inference_vision.letterbox import Placement
     from inference_vision.yolo_decode import Candidates
 
-TASK = "object-detection"
-
 
 class YoloNasProcessor:
     """YOLO-NAS, in the three forms of its exporter; boxes are x1, y1, x2, y2 in pixels of the input.
@@ -46,6 +44,7 @@ class YoloNasProcessor:
     """
 
     OPTIONS: ClassVar[type] = YoloOptions
+    TASK = "object-detection"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
         settings = Settings(package, ("boxes", "stride", *PICTURE_SETTINGS))
@@ -58,8 +57,10 @@ class YoloNasProcessor:
             flat = self._embedded == "flat"
             self._boxes = graph.outputs[0].name if flat else YOLO_NAS_COUNTED[1]
 
+        from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
 
+        check_parameters(package)
         stride = settings.positive_int("stride") or 32
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
 
@@ -67,7 +68,7 @@ class YoloNasProcessor:
     def recognise(cls, facts: Facts) -> Recognition | None:
         """Exports with suppression, by the names of their outputs; nothing else tells surely."""
         names = {spec.name for spec in facts.get("outputs", ())}
-        return Recognition(TASK) if names == set(YOLO_NAS_COUNTED) else None
+        return Recognition(cls.TASK) if names == set(YOLO_NAS_COUNTED) else None
 
     def preprocess(
         self, inputs: Sequence[Any], options: YoloOptions
@@ -141,11 +142,12 @@ class YoloNasProcessor:
         """Of boxes that nothing suppressed, those that reach their class's confidence."""
         import numpy as np
 
-        from inference_vision.finite import check_finite
+        from inference_vision.finite import check_finite, check_scores
         from inference_vision.yolo_decode import Candidates
 
         best = scores.max(axis=1)  # NaN where any score is NaN
         check_finite(best, self._scores, "scores")
+        check_scores(best, self._scores)
         rows = np.flatnonzero(best >= least.min(initial=np.inf))
         ids = scores[rows].argmax(axis=1)
         enough = best[rows] >= least[ids]

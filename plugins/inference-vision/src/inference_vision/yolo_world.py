@@ -68,6 +68,7 @@ class YoloWorldProcessor:
     """
 
     OPTIONS: ClassVar[type] = YoloWorldOptions
+    TASK = "object-detection"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
         if set(parts) != {"model", "text"}:
@@ -159,6 +160,7 @@ class YoloWorldProcessor:
             self._package,
             labels=labels,
             processor=ProcessorSpec("yolo", {**settings, "layout": self._layout}),
+            parameters={},  # they may name classes of another vocabulary
         )
         return _Detector(package, Graph((self._images,), (_unknown(self._graph, self._output),)))
 
