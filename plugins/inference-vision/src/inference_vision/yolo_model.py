@@ -65,15 +65,18 @@ class YoloModel:
         self._output, self._layout = self._chosen(settings, graph)
         self._known: _Known | None = None
 
+        import numpy as np
+
         from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
 
         check_parameters(package)
         stride = settings.positive_int("stride") or 32
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
-        # What relative coordinates are multiplied by: width and height of the input.
+        # What relative coordinates are multiplied by: width and height of the input, in float64,
+        # which no finite float32 coordinate overflows.
         relative = settings.choice("coordinates", ("pixels", "relative")) == "relative"
-        self._relative = self._input.size[::-1] if relative else None
+        self._relative = np.array(self._input.size[::-1], np.float64) if relative else None
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
@@ -115,16 +118,10 @@ class YoloModel:
         for index, (rows, placement) in enumerate(zip(raw, context, strict=True)):
             found = decode(self._layout, rows, known.least, self._extras, self._output)
             if self._relative is not None:
-                found = found._replace(boxes=self._in_pixels(found.boxes, self._relative))
+                boxes = found.boxes.reshape(-1, 2, 2) * self._relative
+                found = found._replace(boxes=boxes.reshape(-1, 4))
             results.append(self._detections(found, placement, index, outputs, options))
         return results
-
-    def _in_pixels(self, boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-        """Boxes in fractions of (width, height) in pixels: x, y and what else two numbers tell."""
-        import numpy as np
-
-        with np.errstate(over="ignore"):  # what isn't finite then is found later
-            return np.asarray(boxes * np.array(size * 2, np.float32))
 
     def _detections(
         self,
