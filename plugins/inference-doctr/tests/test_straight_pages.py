@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from inference_core import AutoModel, InvalidArgument, InvalidInput
+from inference_core import AutoModel, InvalidArgument, InvalidInput, InvalidModel
 from PIL import Image
 
 from . import drawn
@@ -146,7 +146,7 @@ def test_the_answer_is_drawn_on_the_page(model):
 )
 def test_a_manifest_that_lacks_what_the_files_need_fails_to_load(tmp_path, parameters, said):
     write_package(tmp_path, parameters=parameters)
-    with pytest.raises(InvalidArgument, match=said):
+    with pytest.raises(InvalidModel, match=said):
         AutoModel.from_pretrained(tmp_path, backend="doctr")
 
 
