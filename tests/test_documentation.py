@@ -1,9 +1,9 @@
 """The documentation is true: its samples run, its tables are complete, its links lead somewhere.
 
 Each document runs in a folder of its own that holds what samples name: `photo.jpg`, `photos/`,
-`model.onnx` (y = x, float32) and, for the torch plugin, `model.pt2`. Python blocks run in order and
-share their names. In console blocks every line that begins with `$` runs and must end with 0, or not
-with 0 if it ends with `# fails`; these commands are known:
+`model.onnx` (y = x, float32) and, for the torch and tflite plugins, a file of theirs. Python blocks run
+in order and share their names. In console blocks every line that begins with `$` runs and must end with
+0, or not with 0 if it ends with `# fails`; these commands are known:
 
     infer …                     the command line
     pip install [-e] PATH       builds the project at PATH and installs it for the rest of the document
@@ -194,6 +194,9 @@ def edit(block: Block, folder: Path) -> None:
 def test_the_samples_of_a_document_run(document, folder, site):
     if document.parent.name == "inference-torch":
         _save_torch_model(folder / "model.pt2")
+    if document.parent.name == "inference-tflite":
+        tiny = pytest.importorskip("inference_tflite.deep_probe")
+        (folder / "model.tflite").write_bytes(tiny.tiny_model())
     console = Console(folder, site.folder)
     names: dict[str, object] = {"__name__": "sample"}
     printed = ""

@@ -36,6 +36,11 @@ PROGRAM = {
 }
 
 
+# A root table at byte 20 with its vtable before it; its field 2, the subgraphs, is a vector of one
+# table, which has no fields.
+TFLITE = struct.pack("<I4s5H2xi3I2Hi", 20, b"TFL3", 10, 8, 0, 0, 4, 12, 4, 1, 8, 4, 4, 4)
+
+
 def onnx_file(path: Path) -> None:
     info = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
     graph = helper.make_graph([], "same", [info], [info])
@@ -74,11 +79,11 @@ SAMPLES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "torchscript": ("m.torchscript", archive({"constants.pkl": "", "code/m.py": ""})),
     "torch-checkpoint": ("m.pt", archive({"data.pkl": ""})),
     "gguf": ("m.gguf", written(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))),
-    "tflite": ("m.tflite", written(b"\x1c\0\0\0TFL3")),
+    "tflite": ("m.tflite", written(TFLITE)),
     "safetensors": ("m.safetensors", safetensors_file),
     "transformers": ("m", transformers_folder),
     "tensorrt": ("m.engine", written(b"engine")),
-    "mediapipe-task": ("m.task", written(b"task")),
+    "mediapipe-task": ("m.task", archive({"face_detector.tflite": ""})),
 }
 
 

@@ -111,7 +111,7 @@ def facts_of_readers() -> set[str]:
     keys = [key for node in nodes if isinstance(node, ast.Dict) for key in node.keys]
     keys += [node.slice for node in nodes if isinstance(node, ast.Subscript)]
     names = {key.value for key in keys if isinstance(key, ast.Constant)}
-    fact = re.compile(r"[a-z]+\.[a-z_]+|inputs|outputs|metadata")
+    fact = re.compile(r"[a-z]+\.[a-z_]+|inputs|outputs|metadata|task|members")
     return {f"`{name}`" for name in names if isinstance(name, str) and fact.fullmatch(name)}
 
 

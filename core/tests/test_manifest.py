@@ -58,6 +58,7 @@ def test_a_whole_manifest_becomes_a_package(tmp_path):
     package = manifest.read(package_with(tmp_path, VALID))
     assert package.name == "shapes"
     assert package.root == tmp_path
+    assert [each.task for each in package.artifacts] == ["object-detection"]
     assert package.task == "object-detection"
     assert package.labels == ("circle", "square")
     assert package.processor == ProcessorSpec("yolo", {"layout": "boxes"})

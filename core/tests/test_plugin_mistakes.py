@@ -204,7 +204,7 @@ def test_a_known_layout_without_its_processor_is_no_plain_graph(linear, task, pr
 
 def test_parameters_of_a_plain_graph_are_refused(linear):
     folder = linear.package(processor=None, parameters={"confidence": 0.5})
-    with pytest.raises(InvalidModel, match="states parameters but no processor"):
+    with pytest.raises(NoBackendFound, match="states parameters but no processor"):
         AutoModel.from_pretrained(folder)
 
 

@@ -24,6 +24,8 @@ from inference_core import (
 )
 from inference_core.readers import read_package
 
+from .flatbuffer_writer import flatbuffer
+
 SUFFIXES = ["", ".bin", ".json", *readers._SUFFIX_FORMATS]
 
 
@@ -52,6 +54,7 @@ def zipped(*names: str) -> bytes:
     return buffer.getvalue()
 
 
+TFLITE = flatbuffer({2: [{}]}, b"TFL3")  # one empty subgraph
 ARCHITECTURE = string("general.architecture") + struct.pack("<I", 8) + string("llama")
 NUMBERS = string("n") + struct.pack("<IIQ", 9, 4, 3) + b"\0" * 12
 WORDS = string("w") + struct.pack("<IIQ", 9, 8, 2) + string("a") + string("b")
@@ -83,15 +86,15 @@ def test_the_header_of_a_safetensors_file(tmp_path, fake):
 @pytest.mark.parametrize(
     ("name", "content", "format_name"),
     [
-        ("m.tflite", b"\0\0\0\0TFL3rest", "tflite"),
+        ("m.tflite", TFLITE, "tflite"),
         ("m.engine", b"anything", "tensorrt"),
         ("m.plan", b"anything", "tensorrt"),
-        ("m.task", b"anything", "mediapipe-task"),
-        ("no-suffix", b"\0\0\0\0TFL3rest", "tflite"),
+        ("m.task", zipped("face_detector.tflite"), "mediapipe-task"),
+        ("no-suffix", TFLITE, "tflite"),
         ("wrong.bin", gguf(ARCHITECTURE), "gguf"),
         ("m.ckpt", zipped("a/data.pkl"), "torch-checkpoint"),
         ("m.torchscript", zipped("a/constants.pkl", "a/code/x.py"), "torchscript"),
-        ("UPPER.TFLITE", b"\0\0\0\0TFL3rest", "tflite"),
+        ("UPPER.TFLITE", TFLITE, "tflite"),
     ],
 )
 def test_formats_are_known_by_suffix_or_content(tmp_path, fake, name, content, format_name):
@@ -114,8 +117,10 @@ def test_formats_are_known_by_suffix_or_content(tmp_path, fake, name, content, f
         ("empty.onnx", b"", "is empty"),
         ("empty", b"", "is empty"),
         ("m.onnx", gguf(ARCHITECTURE), "named like onnx but holds gguf"),
-        ("m.gguf", b"\0\0\0\0TFL3", "named like gguf but holds tflite"),
+        ("m.gguf", TFLITE, "named like gguf but holds tflite"),
         ("m.tflite", b"x", "TFL3"),
+        ("m.task", b"anything", "no MediaPipe task bundle"),
+        ("m.task", TFLITE, "named like mediapipe-task but holds tflite"),
         ("m.gguf", b"GGU", "GGUF"),
         ("m.gguf", b"GGUF", "truncated"),
         ("m.gguf", gguf(version=9), "version 9"),
@@ -271,7 +276,7 @@ def test_an_installed_reader_that_fails_is_named_and_passed_over(
     installed, tmp_path, name, message
 ):
     path = tmp_path / f"a.{name}"
-    path.write_bytes(b"\0\0\0\0TFL3")
+    path.write_bytes(TFLITE)
     with pytest.warns(PluginWarning, match=message):
         assert read(path).artifacts[0].format == "tflite"
 
@@ -287,7 +292,7 @@ def test_an_installed_reader_recognises_its_files_and_a_broken_one_stops_nothing
 ):
     (tmp_path / "a.mine").write_bytes(b"x")
     assert read(tmp_path / "a.mine").name == "mine"
-    (tmp_path / "b.tflite").write_bytes(b"\0\0\0\0TFL3")
+    (tmp_path / "b.tflite").write_bytes(TFLITE)
     assert read(tmp_path / "b.tflite").artifacts[0].format == "tflite"
 
 

@@ -14,6 +14,7 @@ from inference_core import (
     NoBackendFound,
     PluginError,
     PluginWarning,
+    catalog,
     machine,
 )
 from inference_core.environment import Gpu
@@ -188,6 +189,27 @@ def test_a_forced_backend_is_the_only_one_imported(runs, package, fake):
     assert {candidate.backend for candidate in resolution.candidates} == {"x"}
     assert "angry_backend" not in sys.modules
     assert "backend=x" in str(resolution)
+
+
+def test_a_known_backend_for_certain_parts_is_named_only_where_an_artifact_has_them(
+    runs, package, monkeypatch
+):
+    runs("x")
+    reads = catalog.KnownBackend("reads", "inference-reads", "", ("f",), parts=("eye", "mind"))
+    monkeypatch.setattr(catalog, "BACKENDS", (reads,))
+    assert order(AutoModel.resolve(package({}))) == ["x"]
+    assert len(AutoModel.resolve(package({})).candidates) == 1
+    parts = {"eye": "eye.bin", "mind": "mind.bin", "hand": "hand.bin"}
+    _, absent = AutoModel.resolve(package({"parts": parts})).candidates
+    assert (absent.backend, absent.verdict.reasons[0].code) == ("reads", "not-installed")
+
+
+def test_parameters_that_nothing_takes_are_a_reason(runs, package):
+    runs("x")
+    (candidate,) = AutoModel.resolve(package({}, parameters={"vocabulary": "abc"})).candidates
+    (reason,) = candidate.verdict.reasons
+    assert reason.code == "processor"
+    assert "states parameters but no processor" in reason.message
 
 
 def test_a_forced_backend_that_is_known_but_not_installed_says_what_to_install(runs, package):

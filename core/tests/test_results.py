@@ -211,3 +211,37 @@ def test_a_classification_of_a_text_has_no_picture():
     text = classification(image_size=None)
     assert text.to_dict().keys() == {"classes"}
     assert json.loads(text.to_json()) == text.to_dict()
+
+
+def test_attributes_follow_their_rows_into_json():
+    count = len(detections())
+    found = detections(
+        attributes={
+            "side": np.array(["left", "right", "left"][:count]),
+            "depth": np.arange(count * 2, dtype=np.float32).reshape(count, 2) / 10,
+            "seen": np.arange(count, dtype=np.int64) > 0,
+            "track": np.arange(count, dtype=np.int64),
+        }
+    )
+    assert found[1].attributes["side"] == "right"
+    assert found[::-1].attributes["track"].tolist() == list(range(count))[::-1]
+    row = json.loads(found.to_json())["detections"][1]
+    assert row["attributes"] == {"side": "right", "depth": [0.2, 0.3], "seen": True, "track": 1}
+    assert "attributes" not in detections().to_dict()["detections"][0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 2, 3],
+        np.zeros(7, np.float32),
+        np.array(["left"] * 7),
+        np.zeros(3, np.float64),
+        np.zeros(3, np.complex64),
+        np.full(3, np.nan, np.float32),
+        np.array([None] * 3),
+    ],
+)
+def test_attributes_that_do_not_fit_are_refused_by_name(values):
+    with pytest.raises((TypeError, ValueError), match=r"attributes\['side'\]"):
+        detections(attributes={"side": values})

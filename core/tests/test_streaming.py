@@ -315,6 +315,100 @@ def test_what_waits_is_taken_together_and_what_does_not_is_not_waited_for():
     assert all(size <= 4 for size in sizes)
 
 
+def live(inputs, stage):
+    tally = streaming.Tally()
+    return streaming.ResultStream(streaming.pipelined(inputs, [stage], 1, tally), tally)
+
+
+def test_a_live_stream_drops_what_comes_while_it_is_busy_and_counts_it():
+    """The stage is held at its first input until the source has given all of them."""
+    read, busy, done = [], threading.Event(), threading.Event()
+
+    def inputs():
+        yield 0
+        assert busy.wait(5)
+        for value in range(1, 10):
+            read.append(value)
+            yield value
+        done.set()
+
+    def stage(batch):
+        busy.set()
+        assert done.wait(5)
+        return batch
+
+    stream = live(inputs(), stage)
+    assert stream.dropped == 0
+    assert list(stream) == [(0, 0), (9, 9)]
+    assert read == list(range(1, 10))  # none was held back
+    assert stream.dropped == 8
+
+
+def test_a_live_stream_that_keeps_up_drops_nothing():
+    wanted = threading.Semaphore(1)
+
+    def inputs():
+        for value in range(20):
+            assert wanted.acquire(timeout=5)
+            yield value
+
+    stream, pairs = live(inputs(), list), []
+    for pair in stream:
+        pairs.append(pair)
+        wanted.release()
+    assert pairs == [(value, value) for value in range(20)]
+    assert stream.dropped == 0
+
+
+@given(
+    count=st.integers(0, 40),
+    naps=st.lists(st.sampled_from([0, 0, 0.0005, 0.002]), min_size=1, max_size=7),
+    slow=st.sampled_from([0, 0.001]),
+)
+@settings(max_examples=40, deadline=None)
+def test_whatever_the_pace_a_live_stream_keeps_the_order_the_last_and_the_count(count, naps, slow):
+    def inputs():
+        for value in range(count):
+            time.sleep(naps[value % len(naps)])
+            yield value
+
+    def stage(batch):
+        time.sleep(naps[-1 - batch[0] % len(naps)])
+        return [value * 10 for value in batch]
+
+    stream, seen = live(inputs(), stage), []
+    for value, result in stream:
+        time.sleep(slow)
+        assert result == value * 10
+        seen.append(value)
+    assert seen == sorted(set(seen))
+    assert seen[-1:] == ([count - 1] if count else [])
+    assert len(seen) + stream.dropped == count
+
+
+def test_an_error_of_live_inputs_comes_after_the_newest_of_them():
+    busy, done = threading.Event(), threading.Event()
+
+    def inputs():
+        yield 0
+        assert busy.wait(5)
+        yield 1
+        yield 2
+        done.set()
+        raise OSError("the camera is gone")
+
+    def stage(batch):
+        busy.set()
+        assert done.wait(5)
+        return batch
+
+    stream = live(inputs(), stage)
+    assert [next(stream), next(stream)] == [(0, 0), (2, 2)]
+    with pytest.raises(OSError, match="the camera is gone"):
+        next(stream)
+    assert stream.dropped == 1
+
+
 def test_a_program_may_end_with_a_stream_left_open():
     program = """
 import itertools
@@ -334,6 +428,36 @@ def test_a_model_streams_a_generator(linear):
         pairs = list(model.stream(rows, scale=2))
         assert pairs == [((i, 0), [20.0 + 2 * i, 40.0 + 6 * i]) for i in range(20)]
         assert set(linear.sessions[-1].batches) == {1}
+
+
+def test_a_model_streams_live_one_at_a_time(linear):
+    package = linear.package(graph={"delay": 0.02})
+    with AutoModel.from_pretrained(package, batch_size=3) as model:
+        stream = model.stream(((i, 0) for i in range(50)), live=True)
+        pairs = list(stream)
+        assert pairs[-1] == ((49, 0), [59.0, 167.0])
+        assert len(pairs) + stream.dropped == 50
+        assert stream.dropped > 0
+        assert set(linear.sessions[-1].batches) == {1}
+        with pytest.raises(InvalidArgument, match="live='yes' must be True or False"):
+            model.stream([], live="yes")
+
+
+def test_leaving_the_loop_of_a_live_stream_stops_it_and_the_camera(linear):
+    closed = threading.Event()
+
+    def camera():
+        try:
+            for index in itertools.count():
+                time.sleep(0.001)
+                yield (index, 0)
+        finally:
+            closed.set()
+
+    with AutoModel.from_pretrained(linear.package()) as model:
+        for _ in model.stream(camera(), live=True):
+            break
+        assert closed.wait(5)
 
 
 def test_a_model_streams_in_batches_where_it_was_told_so(linear):

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Classification,
         Depth,
         Detections,
+        Document,
         Embedding,
         Segmentation,
     )
@@ -58,6 +59,7 @@ _HOME_OF = {
     "Cpu": "environment",
     "Depth": "results",
     "Detections": "results",
+    "Document": "results",
     "Embedding": "results",
     "Environment": "environment",
     "Gpu": "environment",
@@ -102,6 +104,7 @@ __all__ = [
     "Cpu",
     "Depth",
     "Detections",
+    "Document",
     "Embedding",
     "Environment",
     "Gpu",

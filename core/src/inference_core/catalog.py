@@ -10,11 +10,13 @@ from typing import Any
 
 from inference_core.package import Artifact, Facts
 
-# The order of the systems this library replaces; backends it doesn't name follow by name.
+# The order of the systems this library replaces; backends it doesn't name follow by name. doctr takes
+# only what has the parts of an OCR model, and does more with them than onnx, which gives arrays.
 DEFAULT_PREFERENCE = (
     "trt",
     "vllm",
     "torch",
+    "doctr",
     "onnx",
     "hf",
     "mediapipe",
@@ -39,14 +41,19 @@ FORMAT_TITLES = {
 @dataclass(frozen=True, eq=False)
 class KnownBackend:
     """A backend of this project: its name, its distribution with the extra that completes it (for a
-    machine without and with an NVIDIA GPU), and the formats it runs. `available` is False for one
-    that is planned and can't be installed yet."""
+    machine without and with an NVIDIA GPU), and the formats it runs, if an artifact has these `parts`.
+    `available` is False for one that is planned and can't be installed yet."""
 
     name: str
     requirement: str
     gpu_requirement: str
     formats: tuple[str, ...]
     available: bool = True
+    parts: tuple[str, ...] = ()
+
+    def runs(self, artifact: Artifact) -> bool:
+        """Whether the artifact is of its formats and has its parts."""
+        return artifact.format in self.formats and artifact.parts.keys() >= set(self.parts)
 
 
 BACKENDS = (
@@ -57,6 +64,14 @@ BACKENDS = (
         ("torch-export", "torchscript", "torch-checkpoint"),
     ),
     KnownBackend("onnx", "inference-onnx[cpu]", "inference-onnx[gpu]", ("onnx",)),
+    KnownBackend(
+        "doctr",
+        "inference-doctr[cpu]",
+        "inference-doctr[gpu]",
+        ("onnx",),
+        parts=("detection", "recognition"),
+    ),
+    KnownBackend("tflite", "inference-tflite", "inference-tflite", ("tflite",)),
     KnownBackend("trt", "inference-trt", "inference-trt", ("tensorrt",), available=False),
     KnownBackend("hf", "inference-hf", "inference-hf", ("transformers",), available=False),
     KnownBackend(
@@ -64,7 +79,6 @@ BACKENDS = (
         "inference-mediapipe",
         "inference-mediapipe",
         ("mediapipe-task", "tflite"),
-        available=False,
     ),
     KnownBackend(
         "llama-cpp", "inference-llama-cpp", "inference-llama-cpp", ("gguf",), available=False
@@ -82,6 +96,7 @@ BACKENDS = (
 # Distributions that bring a processor, a bundled model or a URL scheme.
 PROCESSORS = dict.fromkeys(
     (
+        "blazeface",
         "classification",
         "clip",
         "depth",
@@ -98,6 +113,11 @@ PROCESSORS = dict.fromkeys(
     ),
     "inference-vision",
 )
+# Tasks that are a kind of another: a manifest may state them where a processor recognises the other.
+WIDER_TASKS = {
+    "face-detection": "keypoint-detection",
+    "image-segmentation": "semantic-segmentation",
+}
 BUNDLED_MODELS = {"shapes": "inference-vision"}
 
 

@@ -102,7 +102,8 @@ def read(folder: Path, settings: Configuration | None = None) -> ModelPackage:
     path = folder / NAME
     manifest = _validated(path)
     artifacts = tuple(
-        _artifact(entry, index, path, settings) for index, entry in enumerate(manifest.artifacts)
+        _artifact(entry, index, manifest, path, settings)
+        for index, entry in enumerate(manifest.artifacts)
     )
     processor = manifest.processor
     return ModelPackage(
@@ -152,25 +153,26 @@ def _issues(error: ValidationError | RecursionError) -> str:
 
 
 def _artifact(
-    entry: ArtifactEntry, index: int, manifest: Path, settings: Configuration | None
+    entry: ArtifactEntry, index: int, stated: Manifest, path: Path, settings: Configuration | None
 ) -> Artifact:
-    where = f"{manifest}: artifacts.{index}"
-    parts = {role: _inside(manifest.parent, name, where) for role, name in entry.parts.items()}
+    where, home = f"{path}: artifacts.{index}", path.parent
+    parts = {role: _inside(home, name, where) for role, name in entry.parts.items()}
     facts: dict[str, Facts] = {}
     precision, batch = entry.precision, entry.batch
-    for role, path in parts.items():
-        seen = facts_of(entry.format, path, settings)
+    for role, part in parts.items():
+        seen = facts_of(entry.format, part, settings)
         if seen is not None:
             facts[role] = next(iter(seen.facts.values()), {})
             precision, batch = precision or seen.precision, batch or seen.batch
     return Artifact(
         format=entry.format,
         parts=parts,
-        sha256={_inside(manifest.parent, name, where): sha for name, sha in entry.sha256.items()},
+        sha256={_inside(home, name, where): sha for name, sha in entry.sha256.items()},
         precision=precision,
         batch=batch,
         requires=entry.requires,
         facts=facts,
+        task=stated.task,
     )
 
 

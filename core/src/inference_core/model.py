@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from inference_core.errors import (
     InferenceError,
@@ -20,6 +20,9 @@ from inference_core.recognition import advice
 from inference_core.resolution import Resolution
 from inference_core.session import TensorSpec
 from inference_core.task_calls import TaskCalls
+
+if TYPE_CHECKING:
+    from inference_core.streaming import ResultStream
 
 # Inputs per run of the graph for a list, where neither artifact nor caller says otherwise.
 DEFAULT_BATCH = 8
@@ -62,11 +65,6 @@ class Model:
             raise InvalidModel(
                 f"{self.package.name} has the parts {', '.join(parts)}, and its processor handles "
                 "models with one part; name another processor in its model.json"
-            )
-        if processor is None and self.package.parameters and self._session_task() is None:
-            raise InvalidModel(
-                f"{self.package.name} states parameters but no processor that would take them; name "
-                "one in its model.json, or leave them out"
             )
         first = next(iter(parts.values()))
         self._single = first if len(parts) == 1 else None
@@ -153,7 +151,9 @@ class Model:
             loaded = self._part(part)
         return loaded.run(feeds)
 
-    def stream(self, inputs: Iterable[Any], /, **options: Any) -> Generator[tuple[Any, Any]]:
+    def stream(
+        self, inputs: Iterable[Any], /, *, live: bool = False, **options: Any
+    ) -> ResultStream:
         """Run the model on inputs as they come; yields (input, result) in order.
 
         Reading the next inputs, preprocessing, running and postprocessing overlap. A few inputs are
@@ -162,6 +162,11 @@ class Model:
         the earliest result. Closing the iterator, or leaving its loop, stops all, and closes `inputs`
         if it is a generator. Where `inputs` wait for something then, as a queue or a camera does, that
         takes up to 5 seconds, after which they are closed when they wake.
+
+        With `live=True` the inputs are never held up, as a camera's frames mustn't be: those that
+        come while the model is busy are dropped but for the newest, which is next. They go through
+        the model one at a time, so that a result is never older than the work on it and on the one
+        before. `dropped` of the iterator says how many there were.
 
         Raises:
             InvalidArgument: at once, for an option that doesn't exist or a wrong value.
@@ -174,9 +179,14 @@ class Model:
                 f"stream takes several inputs, such as a list, not one {type(inputs).__name__}; for "
                 "one input call the model itself"
             )
-        from inference_core.streaming import pipelined
+        if not isinstance(live, bool):
+            raise InvalidArgument(f"live={live!r} must be True or False")
+        from inference_core.streaming import ResultStream, Tally, in_one, pipelined
 
-        return pipelined(inputs, self.stages(**options).values(), self.stream_batch)
+        stages, tally = self.stages(**options).values(), Tally()
+        if live:
+            return ResultStream(pipelined(inputs, [in_one(stages)], 1, tally), tally)
+        return ResultStream(pipelined(inputs, stages, self.stream_batch), tally)
 
     def stages(self, **options: Any) -> dict[str, Callable[[Any], Any]]:
         """The steps of `predict` by name and in order, to call (and time) one by one.

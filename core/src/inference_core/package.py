@@ -40,6 +40,7 @@ class Artifact:
         requires: facts this machine must have, see `inference_core.requires`.
         facts: what the reader saw in each part, by role. Tensor formats give "inputs" and
             "outputs" (tuples of TensorSpec) and "metadata" (a mapping of str to str).
+        task: the task that the package states, for task backends; None where it states none.
     """
 
     format: str
@@ -49,6 +50,7 @@ class Artifact:
     batch: tuple[int, int | None] | None = None
     requires: Requires = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
+    task: str | None = None
 
     @property
     def path(self) -> Path:

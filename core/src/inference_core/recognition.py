@@ -48,14 +48,15 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
             f'a model.json with the line "processor": {{"name": "{min(claims)}"}}'
         )
     for name, recognition in claims.items():
-        if package.task not in (None, recognition.task):
+        wider = catalog.WIDER_TASKS.get(package.task or "")
+        if package.task is not None and recognition.task not in (package.task, wider):
             raise InvalidModel(
                 f"{package.root} states the task {package.task}, and {name!r} recognises "
                 f"{recognition.task}; mend the manifest's task, or name its processor"
             )
         return replace(
             package,
-            task=recognition.task,
+            task=package.task or recognition.task,
             labels=package.labels or recognition.labels,
             processor=ProcessorSpec(name, recognition.settings),
         )

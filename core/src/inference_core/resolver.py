@@ -87,6 +87,8 @@ class Resolver:
         processor = package.processor
         missing = processor_class(processor.name, self.settings) if processor else None
         lacking = missing if isinstance(missing, Reason) else None
+        if processor is None and package.parameters:
+            lacking = _no_taker(package)
         found = []
         for record, backend in self.backends:
             if isinstance(backend, Reason):
@@ -132,7 +134,7 @@ class Resolver:
                 continue
             distribution = known.requirement.partition("[")[0]
             for artifact in package.artifacts:
-                if artifact.format not in known.formats:
+                if not known.runs(artifact):
                     continue
                 facts = self.environment.facts(self.wish.request.device or "cuda")
                 reasons = [
@@ -294,6 +296,15 @@ def _forced_reasons(name: str, package: ModelPackage, environment: Environment) 
     runs = ", ".join(catalog.FORMAT_TITLES.get(each, each) for each in known.formats)
     wrong = Reason("format", f"{name} runs {runs}; the model has {formats}")
     return [_absent(known, environment), wrong]
+
+
+def _no_taker(package: ModelPackage) -> Reason:
+    """Why a tensor backend is no use for a package with options of a call, but without a processor."""
+    return Reason(
+        "processor",
+        f"{package.name} states parameters but no processor that would take them; name one in its "
+        "model.json, leave them out, or run it on a backend that performs the task itself",
+    )
 
 
 def _batch_reason(artifact: Artifact, batch_size: int | None) -> Reason | None:

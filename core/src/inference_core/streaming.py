@@ -4,6 +4,8 @@ A thread begins with something only when what it made last is taken, or about to
 stage holds up those before it, and nothing piles up. The first stage takes all inputs that wait
 by then, up to a batch. Where a later stage is the slowest they are many, where reading is it is
 always one, and none is ever waited for.
+
+A live pipeline never holds up its inputs: what waits when something newer comes is dropped and counted.
 """
 
 from __future__ import annotations
@@ -23,8 +25,53 @@ Stage = Callable[[Any], Any]
 _PATIENCE = 5.0
 
 
+class Tally:
+    """How many inputs of a live pipeline were dropped so far."""
+
+    dropped = 0
+
+
+class ResultStream:
+    """The iterator that `Model.stream` returns: (input, result) pairs, in order.
+
+    Closing it, or leaving its loop, stops reading and frees what it holds.
+    """
+
+    def __init__(self, pairs: Generator[tuple[Any, Any]], tally: Tally) -> None:
+        self._pairs, self._tally = pairs, tally
+
+    @property
+    def dropped(self) -> int:
+        """How many inputs were dropped so far, as newer ones came before the model was free for them;
+        always 0 unless the stream is live. It may still be read after the end."""
+        return self._tally.dropped
+
+    def __iter__(self) -> ResultStream:
+        return self
+
+    def __next__(self) -> tuple[Any, Any]:
+        return next(self._pairs)
+
+    def close(self) -> None:
+        """Stop reading, wait for what is being worked on, and close the inputs. Again, it does
+        nothing."""
+        self._pairs.close()
+
+
+def in_one(stages: Iterable[Stage]) -> Stage:
+    """One stage that does what these do one after another."""
+    each = tuple(stages)
+
+    def stage(value: Any) -> Any:
+        for step in each:
+            value = step(value)
+        return value
+
+    return stage
+
+
 def pipelined(
-    inputs: Iterable[Any], stages: Iterable[Stage], batch: int = 1
+    inputs: Iterable[Any], stages: Iterable[Stage], batch: int = 1, live: Tally | None = None
 ) -> Generator[tuple[Any, Any]]:
     """(input, result) for each input, in order.
 
@@ -39,12 +86,14 @@ def pipelined(
         stages: each is called with what the one before it returned, the first with a list of inputs;
             the last returns the list of their results.
         batch: how many inputs the first stage may be called with.
+        live: read `inputs` as fast as they come, whatever the stages do. Of those that wait for the
+            first stage only the newest is kept; the others are dropped, and counted here.
 
     Raises:
         Exception: what a stage raised, in the place of the input that was the cause (its batch is
             repeated one by one to find it), or what reading `inputs` raised.
     """
-    pipeline = _Pipeline(inputs, tuple(stages), batch)
+    pipeline = _Pipeline(inputs, tuple(stages), batch, live)
     try:
         yield from pipeline.results()
     finally:
@@ -61,10 +110,13 @@ class _Work:
 
 
 class _Pipeline:
-    def __init__(self, inputs: Iterable[Any], stages: tuple[Stage, ...], batch: int) -> None:
+    def __init__(
+        self, inputs: Iterable[Any], stages: tuple[Stage, ...], batch: int, live: Tally | None
+    ) -> None:
         self._inputs = iter(inputs)
         self._stages = stages
         self._batch = batch
+        self._live = live
         # What waits for each stage, and at last for the caller; and whether that is at work.
         self._waiting: list[deque[_Work]] = [deque() for _ in range(len(stages) + 1)]
         self._busy = [False] * (len(stages) + 1)
@@ -116,6 +168,10 @@ class _Pipeline:
             while self._reading():
                 work = self._input()
                 with self._changed:
+                    # The end, and an error, come after the newest input and not instead of it.
+                    if self._live and work.inputs and self._waiting[0]:
+                        self._waiting[0].popleft()
+                        self._live.dropped += 1
                     self._waiting[0].append(work)
                     self._changed.notify_all()
                 if not work.inputs:
@@ -126,7 +182,8 @@ class _Pipeline:
     def _reading(self) -> bool:
         """Wait until there is room for another input; False if the pipeline is stopped."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or len(self._waiting[0]) < self._batch)
+            if not self._live:
+                self._changed.wait_for(lambda: self._stopped or len(self._waiting[0]) < self._batch)
             return not self._stopped
 
     def _input(self) -> _Work:

@@ -125,6 +125,26 @@ def test_what_lies_far_outside_the_picture_is_drawn_without_an_error():
     annotate(np.zeros((60, 60, 3), np.uint8), result)
 
 
+def test_a_mesh_of_many_points_leaves_the_face_to_be_seen():
+    """478 points in a box of 100 x 100 pixels colour less than half of it, six points each a spot."""
+
+    def coloured(points: int) -> int:
+        xy = np.random.default_rng(0).uniform(60, 140, (1, points, 2))
+        found = Detections(
+            np.array([[50, 50, 150, 150]], np.float32),
+            np.ones(1, np.float32),
+            np.zeros(1, np.int64),
+            ("face",),
+            (200, 200),
+            keypoints=np.concatenate([xy, np.ones((1, points, 1))], axis=2).astype(np.float32),
+        )
+        drawn = annotate(np.zeros((200, 200, 3), np.uint8), found)
+        return int(drawn[60:140, 60:140].any(axis=2).sum())
+
+    assert coloured(6) > 6 * 12
+    assert 478 < coloured(478) < 80 * 80 / 2
+
+
 @pytest.mark.parametrize("form", ["bitmap", "rle", "polygons"])
 def test_masks_are_mixed_in_where_they_are_even_outside_their_boxes(form):
     rng = np.random.default_rng(5)

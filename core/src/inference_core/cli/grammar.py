@@ -138,19 +138,19 @@ def parser() -> Parser:
         help="where to write the annotated picture",
     )
 
-    predict = _command(commands, "predict", "run a model on pictures, videos or a camera")
+    predict = _command(commands, "predict", "run a model on pictures, videos, PDFs or a camera")
     predict.add_argument("model", help="a model file or folder, or a bundled name such as shapes")
     predict.add_argument(
         "inputs",
         nargs="+",
-        help="pictures, videos, folders of them, quoted globs, or 0 for the first camera",
+        help="pictures, videos, PDFs (OCR), folders of them, quoted globs, or 0 for the first camera",
     )
     _loading(predict)
     predict.add_argument(
         "--save",
         type=_name,
         metavar="DIR",
-        help="write annotated pictures and videos into this folder",
+        help="write annotated pictures and videos, and documents as hOCR, into this folder",
     )
     predict.add_argument(
         "--output", type=_name, metavar="FILE", help="write the JSON lines to this file"

@@ -18,6 +18,7 @@ VIDEOS = (
     ".3g2", ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts",
     ".ogv", ".ts", ".webm", ".wmv",
 )  # fmt: skip
+DOCUMENTS = (".pdf",)
 ARRAYS = (".npz",)
 
 
@@ -61,7 +62,7 @@ def _is_number(text: str) -> bool:
 
 
 def refuse_as_model(name: str) -> None:
-    """Refuse a picture or video in the model's place: mostly the two were given the wrong way round.
+    """Refuse a picture, video or PDF in the model's place: mostly they were given the wrong way round.
 
     Raises:
         InvalidArgument: it is one, by its name.
@@ -69,7 +70,7 @@ def refuse_as_model(name: str) -> None:
     suffix = Path(name).suffix.lower()
     if suffix == ".ts":  # TorchScript calls its files so, too
         return
-    if suffix in (*PICTURES, *VIDEOS) and not Path(name).is_dir():
+    if suffix in (*PICTURES, *VIDEOS, *DOCUMENTS) and not Path(name).is_dir():
         raise InvalidArgument(
             f"{name} is no model; the model comes first, then what it is to run on"
         )

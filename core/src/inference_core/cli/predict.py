@@ -1,7 +1,8 @@
-"""`infer predict MODEL INPUT…`: what a model finds in pictures, videos and arrays.
+"""`infer predict MODEL INPUT…`: what a model finds in pictures, videos, documents and arrays.
 
-Results come as text or JSON lines, with --save also drawn, with --coco also as COCO JSON. An input that
-can't be read is reported and the others go on; the exit code then says that the work failed in part.
+Results come as text or JSON lines, with --save also drawn (documents as hOCR), with --coco also as
+COCO JSON. An input that can't be read is reported and the others go on; the exit code then says that
+the work failed in part.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from inference_core.auto_model import AutoModel
 from inference_core.cli.coco import CocoFile
 from inference_core.cli.input_paths import (
     ARRAYS,
+    DOCUMENTS,
     PICTURES,
     VIDEOS,
     cameras_and_others,
@@ -26,7 +28,7 @@ from inference_core.cli.input_paths import (
 )
 from inference_core.cli.loading import loading_arguments, pairs
 from inference_core.cli.output import progress, status
-from inference_core.cli.prediction import is_plain, outcomes
+from inference_core.cli.prediction import is_plain, outcomes, suffixes
 from inference_core.cli.report import JsonLines, Report
 from inference_core.cli.saving import (
     SaveFolder,
@@ -44,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     parameters = pairs(options.param, "--param")
     refuse_as_model(options.model)
     cameras, inputs = cameras_and_others(options.inputs)
-    paths, missing = expanded(inputs, (*PICTURES, *VIDEOS, *ARRAYS))
+    paths, missing = expanded(inputs, (*PICTURES, *VIDEOS, *DOCUMENTS, *ARRAYS))
     if (
         not paths and not cameras
     ):  # not worth loading a model for, nor emptying the file of --output
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         plain = is_plain(model)
         if cameras and plain:
             raise InvalidArgument(f"{model.package.name} is a plain graph; it takes no camera")
-        paths, missing = expanded(inputs, ARRAYS if plain else (*PICTURES, *VIDEOS))
+        paths, missing = expanded(inputs, suffixes(model))
         report = Report(options.json, lines)
         for error in missing:
             report.failure(str(error))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from inference_core.cli.input_paths import ARRAYS
+from inference_core.cli.input_paths import ARRAYS, DOCUMENTS, PICTURES, VIDEOS
 from inference_core.errors import InferenceError, InvalidArgument, InvalidInput, PluginError
 from inference_core.model import Model
 from inference_core.processor import Graph
@@ -63,6 +63,13 @@ def _kept(stage: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def is_plain(model: Model) -> bool:
     """Whether the model takes arrays and not pictures."""
     return model.package.processor is None and model.task is None
+
+
+def suffixes(model: Model) -> tuple[str, ...]:
+    """Of the files in a folder that the model takes."""
+    if is_plain(model):
+        return ARRAYS
+    return (*PICTURES, *VIDEOS, *(DOCUMENTS if model.task == "ocr" else ()))
 
 
 def read(model: Model, path: Path) -> Any:

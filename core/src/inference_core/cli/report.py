@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,8 @@ class Report:
         if not self._as_json and (saved or not self._lines):
             shown = f"{name}: {_summary(result)}" + (f" -> {saved}" if saved else "")
             print(printable(shown))
+            if not saved and hasattr(result, "to_hocr"):
+                _print_pages(result.pages)
 
     def frame(self, name: str, at: Mapping[str, Any], result: Any, quiet: bool) -> None:
         """A frame that was done: `at` has its number and time. `quiet`: no line of text for each."""
@@ -82,13 +84,19 @@ class Report:
         if not (self._as_json or self._lines or quiet):
             print(printable(f"{name} {at['timestamp']:.2f} s: {_summary(result)}"))
 
-    def video(self, name: str, frames: int, seconds: float, saved: Path | None) -> None:
-        """A video that was done up to so many frames, and the one that was drawn from it."""
+    def video(
+        self, name: str, frames: int, seconds: float, saved: Path | None, dropped: int | None
+    ) -> None:
+        """A video that was done up to so many frames, and the one that was drawn from it; of a camera
+        how many frames were dropped."""
         rate = frames / seconds if seconds else 0.0
-        row = {"input": name, "frames": frames, "frames_per_second": round(rate, 2)}
+        row: dict[str, Any] = {"input": name, "frames": frames, "frames_per_second": round(rate, 2)}
+        if dropped is not None:
+            row["dropped"] = dropped
         self._row({**row, "saved": str(saved)} if saved else row)
         if not self._as_json:
             shown = f"{name}: {frames} frames, {rate:.1f} per second"
+            shown += f", {dropped} dropped" if dropped else ""
             print(printable(shown + (f" -> {saved}" if saved else "")))
 
     def undrawable(self, result: Any) -> None:
@@ -113,6 +121,15 @@ class Report:
             self._lines.write(row)
         if self._as_json:
             print_json(row, indent=None)
+
+
+def _print_pages(pages: Sequence[Any]) -> None:
+    """The text of a document, set in so that it isn't taken for a line of this report."""
+    for number, page in enumerate(pages, 1):
+        if len(pages) > 1:
+            print(f"  --- page {number} ---")
+        for line in page.text.split("\n"):
+            print(f"  {printable(line)}".rstrip())
 
 
 def _plain(result: Any) -> Any:

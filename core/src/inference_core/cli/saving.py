@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from inference_core.cli.input_paths import ARRAYS, PICTURES, VIDEOS
+from inference_core.cli.input_paths import ARRAYS, DOCUMENTS, PICTURES, VIDEOS
 from inference_core.errors import InvalidArgument, InvalidInput
 from inference_core.optional import import_optional
 from inference_core.package import ModelPackage
@@ -47,7 +47,7 @@ class SaveFolder:
         if self._folder.exists() and not self._folder.is_dir():
             raise InvalidArgument(f"--save {name} is a file; it takes a folder")
         suffix = self._folder.suffix.lower()
-        if not self._folder.exists() and suffix in (*PICTURES, *VIDEOS, *ARRAYS):
+        if not self._folder.exists() and suffix in (*PICTURES, *VIDEOS, *DOCUMENTS, *ARRAYS):
             raise InvalidArgument(
                 f"--save {name} looks like a file; it takes a folder, where files are named as the "
                 "inputs are"
@@ -66,10 +66,12 @@ class SaveFolder:
         self._taken.update(path.resolve() for path in paths)
 
     def save(self, result: Any, path: Path) -> Path | None:
-        """Write what was found: an annotated picture, or a plain graph's arrays.
+        """Write what was found: an annotated picture, a plain graph's arrays, or a document as hOCR
+        and, if it is a picture, also drawn.
 
         Returns:
-            The file; None for a result that can't be drawn, such as an embedding.
+            The file, for a document that of hOCR; None for a result that can't be drawn, such as an
+            embedding.
         """
         if isinstance(result, dict):
             import numpy as np
@@ -78,14 +80,21 @@ class SaveFolder:
             with naming("--save", target):
                 np.savez(target, **result)
             return target
-        pixels = drawn(result, path)
+        document = self._save_document(result, path) if hasattr(result, "to_hocr") else None
+        pixels = None if document and _is_pdf(path) else drawn(result, path)
         if pixels is None:
-            return None
+            return document
         vision = import_optional("inference_vision", "inference-vision", "--save")
         suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"
         target = self.free(f"{path.stem}{suffix.lower()}")
         with naming("--save", target):
             vision.write_image(target, pixels)
+        return document or target
+
+    def _save_document(self, result: Any, path: Path) -> Path:
+        target = self.free(f"{path.stem}.hocr")
+        with naming("--save", target):
+            target.write_text(result.to_hocr(source=str(path)), "utf-8")
         return target
 
     def free(self, name: str) -> Path:
@@ -97,6 +106,11 @@ class SaveFolder:
             target = first.with_stem(f"{first.stem}-{number}")
         self._taken.add(target.resolve())
         return target
+
+
+def _is_pdf(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return b"%PDF-" in file.read(1024)
 
 
 def drawn(result: Any, picture: Any) -> Any | None:

@@ -1,4 +1,7 @@
-"""`infer predict` on a video file or a camera: a result for each frame, and an annotated video."""
+"""`infer predict` on a video file or a camera: a result for each frame, and an annotated video.
+
+Of a camera, frames that come while the model is busy are dropped, but for the newest.
+"""
 
 from __future__ import annotations
 
@@ -66,20 +69,20 @@ class Watcher:
                     target = self._folder.free(f"{stem}.mp4")
                     with naming("--save", target):
                         writer = vision.VideoWriter(target, clip.fps or DEFAULT_FPS)
-                self._frames(clip, name, writer)
+                self._frames(clip, name, writer, live=isinstance(source, int))
         except (PluginError, InvalidArgument):
             raise
         except InferenceError as error:
             self._report.failure(str(error), name)
 
-    def _frames(self, clip: Any, name: str, writer: Any) -> None:
+    def _frames(self, clip: Any, name: str, writer: Any, *, live: bool) -> None:
         done, begun = 0, time.monotonic()
         try:
             # Closed in turn, also by an interrupt: the bar, the stream, and then the video is whole.
             with (
                 _finished(writer),
-                closing(self._model.stream(clip, **self._parameters)) as stream,
-                closing(progress(stream, clip.count, name, "frames")) as frames,
+                closing(self._model.stream(clip, live=live, **self._parameters)) as results,
+                closing(progress(results, clip.count, name, "frames")) as frames,
             ):
                 for frame, result in frames:
                     self._tell(frame, name, result, writer)
@@ -88,7 +91,8 @@ class Watcher:
             if done:
                 seconds = time.monotonic() - begun
                 saved = writer.path if writer and writer.frames else None
-                self._report.video(name, done, seconds, saved)
+                dropped = results.dropped if live else None
+                self._report.video(name, done, seconds, saved, dropped)
 
     def _tell(self, frame: Any, name: str, result: Any, writer: Any) -> None:
         at = {"frame": frame.index, "timestamp": round(frame.timestamp, 6)}

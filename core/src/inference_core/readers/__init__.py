@@ -17,7 +17,7 @@ from inference_core.readers.formats import READERS, from_installed, read_format
 
 # Formats that nothing but their suffix tells. A TensorRT engine can only be read by TensorRT itself,
 # on the GPU it was built for; a manifest beside it says what it requires.
-_SUFFIX_ONLY = ("tensorrt", "mediapipe-task")
+_SUFFIX_ONLY = ("tensorrt",)
 
 _SUFFIX_FORMATS = {
     ".onnx": "onnx",
@@ -75,7 +75,7 @@ def _file(path: Path) -> Artifact:
     if stated in _SUFFIX_ONLY:
         return Artifact(stated, {"model": path}, facts={"model": {}})
     if stated in READERS:
-        if seen and seen != stated and not (_is_torch(seen) and _is_torch(stated)):
+        if seen and seen != stated and not (_is_torch(seen) and _may_be_zip(stated)):
             raise InvalidModel(
                 f"{path} is named like {stated} but holds {seen}: rename it to what it is"
             )
@@ -92,6 +92,10 @@ def _file(path: Path) -> Artifact:
 
 def _is_torch(format_name: str) -> bool:
     return format_name.startswith("torch")
+
+
+def _may_be_zip(format_name: str) -> bool:
+    return _is_torch(format_name) or format_name == "mediapipe-task"
 
 
 def _sniffed(head: bytes) -> str | None:

@@ -20,7 +20,8 @@ READERS = {
     "torchscript": ("torch_file", "read"),
     "torch-checkpoint": ("torch_file", "read"),
     "gguf": ("other_files", "read_gguf"),
-    "tflite": ("other_files", "read_tflite"),
+    "tflite": ("tflite_file", "read"),
+    "mediapipe-task": ("task_file", "read"),
     "safetensors": ("other_files", "read_safetensors"),
 }
 

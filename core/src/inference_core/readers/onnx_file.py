@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inference_core.errors import InvalidModel
-from inference_core.package import Artifact, Precision
+from inference_core.package import Artifact
 from inference_core.readers.onnx_external import ExternalData
 from inference_core.readers.protobuf import BYTES, VARINT, Field
+from inference_core.readers.summary import NO_WEIGHTS, batch_of, precision_of
 from inference_core.session import TensorSpec
 
 MAX_RANK = 64
@@ -35,17 +36,6 @@ _DTYPES = (
 # TypeProto's kinds besides tensors; they have no dtype of their own.
 _OTHER_KINDS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
 _KINDS = (1, *_OTHER_KINDS)
-
-# Initializers of these types are shapes, indices, flags and quantised biases at any precision.
-_NO_WEIGHTS = ("int32", "int64", "bool", "str")
-
-_PRECISIONS: dict[str, Precision] = {
-    "float32": "fp32",
-    "float16": "fp16",
-    "bfloat16": "bf16",
-    "int8": "int8",
-    "uint8": "int8",
-}
 
 
 def read(path: Path) -> Artifact:
@@ -88,8 +78,8 @@ def read(path: Path) -> Artifact:
     return Artifact(
         format="onnx",
         parts={"model": path},
-        precision=_precision(model.elements),
-        batch=_batch(inputs),
+        precision=precision_of(model.elements),
+        batch=batch_of(inputs),
         facts={"model": facts},
     )
 
@@ -128,25 +118,6 @@ def looks_like_onnx(head: bytes) -> bool:
 # One-byte keys of ModelProto: number << 3 | wire type. Fields 2 to 4 are short texts.
 _MODEL_TEXTS = (2, 3, 4)
 _MODEL_KEYS = {number << 3 | BYTES for number in (2, 3, 4, 6, 7, 8, 14)} | {5 << 3 | VARINT}
-
-
-def _precision(elements: Counter[str]) -> Precision | None:
-    for dtype, count in elements.most_common(1):
-        if 2 * count > elements.total():
-            return _PRECISIONS.get(dtype)
-    return None
-
-
-def _batch(inputs: tuple[TensorSpec, ...]) -> tuple[int, int | None] | None:
-    if not inputs or not all(spec.shape for spec in inputs):
-        return None
-    first = {spec.shape[0] for spec in inputs if spec.shape}
-    if len(first) > 1:
-        return None
-    size = first.pop()
-    if size is None:
-        return 1, None
-    return (size, size) if size > 0 else None
 
 
 @dataclass
@@ -244,7 +215,7 @@ class _Walk(ExternalData):
             elif f.number == 14:
                 external = self.number(f, "data_location") == 1
         model.initializers.add(name)
-        if dtype not in _NO_WEIGHTS:
+        if dtype not in NO_WEIGHTS:
             model.elements[dtype] += math.prod(dims)
         if external and not locations:
             raise self.invalid(

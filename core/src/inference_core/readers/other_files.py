@@ -1,4 +1,4 @@
-"""Headers of formats without a reader file of their own: GGUF, TensorFlow Lite, safetensors.
+"""Headers of formats without a reader file of their own: GGUF, safetensors.
 
 Each read is bounded to the header; what it can't see there stays unknown.
 """
@@ -99,21 +99,6 @@ class _Gguf:
         if self.left < 0:
             raise InvalidModel(f"{self.path}: the GGUF header is truncated or damaged")
         self.file.seek(size, 1)
-
-
-def read_tflite(path: Path) -> Artifact:
-    """A TensorFlow Lite flatbuffer, known by its file identifier.
-
-    Raises:
-        InvalidModel: the identifier isn't there.
-    """
-    with open(path, "rb") as file:
-        head = file.read(8)
-    if head[4:8] != b"TFL3":
-        raise InvalidModel(
-            f"{path} is no TensorFlow Lite file: the identifier TFL3 isn't at byte 4"
-        )
-    return Artifact("tflite", {"model": path}, facts={"model": {}})
 
 
 def read_safetensors(path: Path) -> Artifact:

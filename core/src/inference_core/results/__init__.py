@@ -13,32 +13,43 @@ if TYPE_CHECKING:
     from inference_core.results.classification import Classification, ClassScore
     from inference_core.results.depth import Depth
     from inference_core.results.detections import Detection, Detections
+    from inference_core.results.document import Block, Document, Line, Page, Word
     from inference_core.results.embedding import Embedding
     from inference_core.results.masks import Polygons, RunLengths
     from inference_core.results.segmentation import Segmentation
 
 _HOME_OF = {
+    "Block": "document",
     "ClassScore": "classification",
     "Classification": "classification",
     "Depth": "depth",
     "Detection": "detections",
     "Detections": "detections",
+    "Document": "document",
     "Embedding": "embedding",
+    "Line": "document",
+    "Page": "document",
     "Polygons": "masks",
     "RunLengths": "masks",
     "Segmentation": "segmentation",
+    "Word": "document",
 }
 
 __all__ = [
+    "Block",
     "ClassScore",
     "Classification",
     "Depth",
     "Detection",
     "Detections",
+    "Document",
     "Embedding",
+    "Line",
+    "Page",
     "Polygons",
     "RunLengths",
     "Segmentation",
+    "Word",
 ]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 import numpy as np
@@ -40,6 +40,7 @@ class Detection:
         mask: bool (height, width) of the source picture, `RunLengths` or `Polygons`, or None.
         keypoints: float32 (K, 3): x and y in source pixels and visibility or confidence, or None.
         corners: float32 (4, 2): x and y of an oriented box's corners in source pixels, or None.
+        attributes: its row of each of `Detections.attributes`.
     """
 
     xyxy: tuple[float, float, float, float]
@@ -49,6 +50,7 @@ class Detection:
     mask: Bitmap | RunLengths | Polygons | None = None
     keypoints: NDArray[np.float32] | None = None
     corners: NDArray[np.float32] | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         x1, y1, x2, y2 = self.xyxy
@@ -74,6 +76,8 @@ class Detections(Result):
             clockwise as seen; they may lie outside the picture. `xyxy` then holds the upright box
             around each, clipped to the picture.
         keypoint_names: name of each of the K keypoints, or () where they have none.
+        attributes: what else a model says of each object, by name: arrays of float32, int64, bool or
+            str with a first axis of N. What they mean is the model's.
 
     Raises:
         TypeError: a field has the wrong type or dtype.
@@ -89,6 +93,7 @@ class Detections(Result):
     keypoints: NDArray[np.float32] | None = None
     corners: NDArray[np.float32] | None = None
     keypoint_names: tuple[str, ...] = ()
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_labels("Detections", self.labels)
@@ -103,6 +108,8 @@ class Detections(Result):
             check_array("Detections", "keypoints", self.keypoints, np.float32, (count, points, 3))
         if self.corners is not None:
             check_array("Detections", "corners", self.corners, np.float32, (count, 4, 2))
+        for name, values in self.attributes.items():
+            _check_attribute(name, values, count)
 
     def _check_masks(self, masks: Masks, count: int) -> None:
         width, height = self.image_size
@@ -146,6 +153,7 @@ class Detections(Result):
                 None if self.masks is None else self.masks[index],
                 None if self.keypoints is None else self.keypoints[index],
                 None if self.corners is None else self.corners[index],
+                {name: values[index] for name, values in self.attributes.items()},
             )
         rows = np.arange(len(self))[index]
         return replace(
@@ -157,6 +165,7 @@ class Detections(Result):
             masks=self._masks_of(rows),
             keypoints=None if self.keypoints is None else self.keypoints[rows],
             corners=None if self.corners is None else self.corners[rows],
+            attributes={name: values[rows] for name, values in self.attributes.items()},
         )
 
     def _masks_of(self, rows: NDArray[np.intp]) -> Masks | None:
@@ -203,6 +212,10 @@ class Detections(Result):
                 mask = masks[index]
                 assert isinstance(mask, (RunLengths, Polygons))
                 row["mask"] = mask.to_dict()
+            if self.attributes:
+                row["attributes"] = {
+                    name: _plain(values[index]) for name, values in self.attributes.items()
+                }
             rows.append(row)
         data: dict[str, Any] = {"image": {"width": width, "height": height}, "detections": rows}
         if self.keypoint_names:
@@ -229,14 +242,14 @@ class Detections(Result):
     def to_supervision(self) -> Any:
         """The same as a `supervision.Detections`, or as `supervision.KeyPoints` if it has keypoints.
 
-        Labels are in `data["class_name"]`, an oriented box's corners in `data["xyxyxyxy"]`. A
-        `KeyPoints` has no place for masks; its boxes are in `data["xyxy"]`.
+        Labels are in `data["class_name"]`, an oriented box's corners in `data["xyxyxyxy"]`, attributes
+        by their names. A `KeyPoints` has no place for masks; its boxes are in `data["xyxy"]`.
 
         Raises:
             InferenceError: supervision isn't installed.
         """
         supervision = import_optional("supervision", "supervision", "to_supervision()")
-        data = {"class_name": np.array(self.labels, dtype=str)}
+        data = {**self.attributes, "class_name": np.array(self.labels, dtype=str)}
         if self.corners is not None:
             data["xyxyxyxy"] = self.corners
         if self.keypoints is not None:
@@ -256,3 +269,23 @@ class Detections(Result):
             class_id=self.class_id,
             data=data,
         )
+
+
+def _check_attribute(name: str, values: Any, count: int) -> None:
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fibU":
+        raise TypeError(f"Detections.attributes[{name!r}] must be an array of numbers, bool or str")
+    if values.dtype.kind == "U":
+        if values.shape[:1] != (count,):
+            raise ValueError(f"Detections.attributes[{name!r}] must have {count} rows")
+        return
+    wanted: dict[str, type] = {"f": np.float32, "i": np.int64, "b": np.bool_}
+    shape = (count, *values.shape[1:])
+    check_array("Detections", f"attributes[{name!r}]", values, wanted[values.dtype.kind], shape)
+
+
+def _plain(value: Any) -> Any:
+    """A row of an attribute as JSON has it."""
+    array = np.asarray(value)
+    if array.ndim:
+        return [_plain(each) for each in array]
+    return plain(array.reshape(1))[0] if array.dtype.kind == "f" else array.item()

@@ -78,7 +78,8 @@ def verdicts(plan: Plan) -> Iterator[Step]:
     folder = Path(plan["scratch"], "verdicts")
     for variant in (*hostile_variants(path, folder), *large_variant(path, folder)):
         for facts, how in ((opened.artifact.facts, ""), ({}, " without facts")):
-            artifact = replace(opened.artifact, parts={role: variant.path}, facts=facts)
+            parts = {**opened.artifact.parts, role: variant.path}
+            artifact = replace(opened.artifact, parts=parts, facts=facts)
             cases.append((variant.name + how, artifact, opened.environment, opened.request))
     for name, artifact, environment, request in cases:
         yield {"begin": name}

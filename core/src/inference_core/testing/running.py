@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import pickle
 import shutil
@@ -33,17 +34,18 @@ def loads(plan: Plan) -> Iterator[Step]:
     folder = Path(plan["scratch"], "loads")
     for variant in hostile_variants(path, folder):
         yield {"begin": variant.name}
-        yield _loaded(variant.name, opened, {role: variant.path})
+        yield _loaded(variant.name, opened, {**opened.artifact.parts, role: variant.path})
     if path.is_file():
         # A backend that keeps what it loaded by its path would answer from the file that was.
         name = "a file that was whole when it was loaded before"
         yield {"begin": name}
         again = folder / "again" / path.name
         shutil.copytree(path.parent, again.parent)
-        artifact = replace(opened.artifact, parts={role: again})
+        parts = {**opened.artifact.parts, role: again}
+        artifact = replace(opened.artifact, parts=parts)
         opened.backend.load(artifact, opened.environment, opened.request).close()
         again.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        yield _loaded(name, opened, {role: again})
+        yield _loaded(name, opened, parts)
 
 
 def _loaded(name: str, opened: Opened, parts: Mapping[str, Path]) -> Step:
@@ -79,14 +81,18 @@ def rounds(plan: Plan) -> Iterator[Step]:
     The closed sessions are kept meanwhile: it is `close` that has to give back what they hold.
     """
     opened = open_sample(plan)
-    role, path = next(iter(opened.artifact.parts.items()))
+    source = opened.artifact.path.parent
     folder = Path(plan["scratch"], "rounds")
     closed = []
 
     def once(number: int) -> None:
         copy = folder / str(number)
-        shutil.copytree(path.parent, copy)
-        artifact = replace(opened.artifact, parts={role: copy / path.name})
+        shutil.copytree(source, copy)
+        parts = {
+            role: copy / path.relative_to(source) if path.is_relative_to(source) else path
+            for role, path in opened.artifact.parts.items()
+        }
+        artifact = replace(opened.artifact, parts=parts)
         session = opened.backend.load(artifact, opened.environment, opened.request)
         if (call := _call(plan, session)) is not None:
             opened.backend.predict()(session, *call)
@@ -101,12 +107,20 @@ def rounds(plan: Plan) -> Iterator[Step]:
     gc.collect()
     before = _held()
     yield {"begin": "loading and closing"}
-    for number in range(WARM_UP, WARM_UP + plan["rounds"]):
-        once(number)
-    gc.collect()
-    after = _held()
+    counts = [before]
+    # In halves: a table of the interpreter that doubles once, as that of interned strings does, grows
+    # in one of them, and what is kept of every round in both.
+    for half in _halves(range(WARM_UP, WARM_UP + plan["rounds"])):
+        for number in half:
+            once(number)
+        gc.collect()
+        counts.append(_held())
     tracemalloc.stop()
-    yield {"step": "rounds", **{name: after[name] - before[name] for name in after}}
+    grown = [{name: b[name] - a[name] for name in b} for a, b in itertools.pairwise(counts)]
+    kept = {name: sum(each[name] for each in grown) for name in before}
+    for name in ("python", "memory"):
+        kept[name] = len(grown) * min(each[name] for each in grown)
+    yield {"step": "rounds", **kept}
     yield {"begin": "letting go of a session"}
     closed.clear()
     session = opened.load()
@@ -119,6 +133,12 @@ def rounds(plan: Plan) -> Iterator[Step]:
     del session
     gc.collect()
     yield {"step": "letting go of a session", "kept": reference() is not None}
+
+
+def _halves(rounds: range) -> list[range]:
+    """The first and the second half; all in one where there are too few to compare."""
+    middle = len(rounds) // 2
+    return [rounds[:middle], rounds[middle:]] if middle >= WARM_UP else [rounds]
 
 
 def after_close(plan: Plan) -> Iterator[Step]:

@@ -16,7 +16,7 @@ class Sample:
 
     Attributes:
         model: what a user would give to `AutoModel.from_pretrained`: a file, or a folder with a
-            model.json. For tensor backends its artifact has one part.
+            model.json. For tensor backends its artifact has one part; of several the first is damaged.
         inputs: for tensor backends, arrays by input name; for task backends, the task's input.
         outputs: for tensor backends, the expected arrays by output name; for task backends the
             expected result, or a function that takes the result and raises if it is wrong.

@@ -16,7 +16,7 @@ from inference_core.processor import Graph, Recognition
 
 from inference_vision import ultralytics
 from inference_vision.normalisation import IMAGENET_MEAN, IMAGENET_STD
-from inference_vision.settings import PICTURE_SETTINGS, Settings
+from inference_vision.settings import PICTURE_SETTINGS, Settings, pictures_last
 
 if TYPE_CHECKING:
     from inference_core.processor import Tensors
@@ -79,18 +79,22 @@ class ClassificationProcessor:
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
-        """Ultralytics' exports of classification models, and YOLOv5's, by their metadata.
+        """Ultralytics' exports of classification models, YOLOv5's, and files for TensorFlow Lite that
+        carry labels and a normalisation, by their metadata.
 
         Raises:
             InvalidModel: the metadata is Ultralytics', but damaged.
         """
         metadata: Mapping[str, str] = facts.get("metadata") or {}
         if "task" not in metadata:
-            return _of_yolov5(facts, metadata)
+            return _of_yolov5(facts, metadata) or _of_tflite(facts)
         if metadata["task"] != "classify" or "names" not in metadata:
             return None
         imgsz = ultralytics.open_image_size(facts)
-        settings = {"imgsz": imgsz} if imgsz else {}
+        settings: dict[str, Any] = {"imgsz": imgsz} if imgsz else {}
+        if "tflite.signatures" in facts:
+            # They end in a softmax; quantised, it doesn't add up to 1.
+            settings["activation"] = "none"
         return Recognition(cls.TASK, ultralytics.labels_of(metadata), settings)
 
     def preprocess(
@@ -147,6 +151,31 @@ def _of_yolov5(facts: Facts, metadata: Mapping[str, str]) -> Recognition | None:
         "interpolation": "linear",
     }
     return Recognition(ClassificationProcessor.TASK, labels, settings)
+
+
+def _of_tflite(facts: Facts) -> Recognition | None:
+    """Metadata of TensorFlow Lite that names one label per score, and how pixels are normalised. As
+    with Google's own runners, the whole picture is stretched, and scores are what the graph says."""
+    labels, normalisation = facts.get("tflite.labels", ()), facts.get("tflite.normalization")
+    inputs, outputs = facts.get("inputs", ()), facts.get("outputs", ())
+    if not labels or not normalisation or len(inputs) != 1 or len(outputs) != 1:
+        return None
+    shape = outputs[0].shape
+    if shape is None or len(shape) != 2 or shape[1] != len(labels):
+        return None
+    mean, std = (normalisation[name] for name in ("mean", "std"))
+    usual = {len(mean), len(std)} <= {1, 3} and all(number > 0 for number in std)
+    if not usual or not pictures_last(inputs[0].shape):
+        return None
+    settings = {
+        "mean": list(mean * (3 // len(mean))),
+        "std": list(std * (3 // len(std))),
+        "scale": 1,
+        "resize": "stretch",
+        "interpolation": "linear",
+        "activation": "none",
+    }
+    return Recognition(ClassificationProcessor.TASK, tuple(labels), settings)
 
 
 def _score_output(package: ModelPackage, outputs: Sequence[TensorSpec]) -> str:

@@ -37,7 +37,7 @@ class DepthOptions:
 
 
 class DepthProcessor:
-    """Depth estimation: the output is (batch, h, w) or (batch, 1, h, w).
+    """Depth estimation: the output is (batch, h, w), (batch, 1, h, w) or (batch, h, w, 1).
 
     Settings (all optional, in the manifest under "processor"), besides those of
     `picture_input.PictureInput`:
@@ -60,8 +60,8 @@ class DepthProcessor:
             package,
             settings,
             graph.outputs,
-            lambda shape: len(shape) == 3 or (len(shape) == 4 and shape[1] in (1, None)),
-            "(batch, height, width) or (batch, 1, height, width)",
+            lambda shape: len(shape) == 3 or (len(shape) == 4 and bool({*shape[1::2]} & {1, None})),
+            "(batch, height, width), (batch, 1, height, width) or (batch, height, width, 1)",
         ).name
 
         from inference_vision.picture_input import PictureInput
@@ -102,7 +102,9 @@ class DepthProcessor:
         from inference_vision.upsampling import to_source
 
         raw = outputs[self._output]
-        maps = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
+        maps = raw
+        if raw.ndim == 4 and 1 in (raw.shape[1], raw.shape[3]):
+            maps = raw[:, 0] if raw.shape[1] == 1 else raw[..., 0]
         if maps.ndim != 3 or len(maps) != len(context) or 0 in maps.shape:
             raise InvalidModel(
                 f"the output {self._output!r} has the shape {raw.shape}, which isn't a map for each "

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from inference_core.errors import InvalidArgument, InvalidInput
-from inference_core.results import Classification, Depth, Detections, Segmentation
+from inference_core.results import Classification, Depth, Detections, Page, Segmentation
 
 from inference_vision.drawing_dense import draw_depth, draw_segmentation
 from inference_vision.drawing_detections import draw_detections
+from inference_vision.drawing_page import draw_page
 from inference_vision.drawing_tools import Pen, colour_of, draw_label
 from inference_vision.image import Pixels, read_image
 
@@ -64,6 +65,7 @@ DRAWERS: dict[type, Callable[[Pixels, Any], None]] = {
     Classification: _draw_classes,
     Depth: draw_depth,
     Detections: draw_detections,
+    Page: draw_page,
     Segmentation: draw_segmentation,
 }
 """What draws a result onto uint8 (height, width, 3), blue first, by the result's type."""

@@ -27,6 +27,10 @@ SKELETON = (
 have these names."""
 
 
+MANY_POINTS = 100
+"""More points than these, as those of a mesh, are drawn small, to leave the object to be seen."""
+
+
 def draw_detections(picture: Pixels, result: Detections) -> None:
     """Draw onto the picture, blue first; the most confident last, over the others."""
     pen = Pen.of(picture)
@@ -69,6 +73,7 @@ def _draw_keypoints(
     for one, other in bones:
         if seen[one] and seen[other]:
             cv2.line(picture, points[one], points[other], colour, pen.line, cv2.LINE_AA)
+    radius = 2 * pen.line if len(points) <= MANY_POINTS else pen.line // 2
     for point, visible in zip(points, seen, strict=True):
         if visible:
-            cv2.circle(picture, point, 2 * pen.line, colour, -1, cv2.LINE_AA)
+            cv2.circle(picture, point, radius, colour, -1, cv2.LINE_AA)

@@ -20,8 +20,8 @@ Layout = Literal["boxes-scores", "objectness", "end-to-end"]
 - end-to-end: (batch, boxes, 6 + extras), after the graph's own suppression; columns x1, y1, x2, y2,
   score, class id, extras; unused rows have a score of 0. Oriented boxes have cx, cy, w, h here, too.
 
-Extras are what a task adds to a box: coefficients of its mask, keypoints, an angle. All coordinates
-are pixels of the input.
+Extras are what a task adds to a box: coefficients of its mask, keypoints, an angle. Coordinates are
+pixels of the input, or fractions of its width and height.
 """
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
@@ -61,7 +61,8 @@ def matching_layouts(
 
 
 def prototypes_of(outputs: Sequence[TensorSpec]) -> TensorSpec | None:
-    """The output that holds the prototypes of masks, the only one with four axes: (batch, M, h, w)."""
+    """The output that holds the prototypes of masks, the only one with four axes: (batch, M, h, w), or
+    (batch, h, w, M) as TensorFlow has it; `outputs.channels_last` tells."""
     found = [output for output in outputs if output.shape and len(output.shape) == 4]
     return found[0] if len(found) == 1 else None
 

@@ -1,4 +1,5 @@
-"""Finding the one output that a processor reads. Light: standard library and inference_core only."""
+"""Finding the one output that a processor reads, and the order of its axes. Light: standard library
+and inference_core only."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from inference_core.errors import InvalidModel
 from inference_core.package import ModelPackage
 from inference_core.session import TensorSpec
 
-from inference_vision.settings import Settings
+from inference_vision.settings import Settings, pictures_last
 
 Shape = tuple[int | None, ...]
 
@@ -47,3 +48,21 @@ def the_output(
         f"{package.name}: several outputs can be {wanted}: {shapes}. Name one in the processor's "
         f'settings in model.json: "output": "{fitting[0].name}"'
     )
+
+
+def channels_last(shape: Shape | None, inputs: Sequence[TensorSpec]) -> bool:
+    """Whether an output of maps is (batch, height, width, channels), as TensorFlow has it, and not
+    (batch, channels, height, width).
+
+    Two sides that are equal and unlike the third tell; else it is as with the graph's pictures.
+
+    Args:
+        shape: of the output; one that hasn't got four axes has no channels.
+        inputs: of the graph.
+    """
+    if shape is None or len(shape) != 4:
+        return False
+    _, first, middle, last = shape
+    if middle is not None and (first == middle) != (middle == last):
+        return first == middle
+    return any(pictures_last(spec.shape) for spec in inputs)

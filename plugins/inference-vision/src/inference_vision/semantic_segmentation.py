@@ -13,7 +13,7 @@ from inference_core.errors import InvalidArgument, InvalidModel
 from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
-from inference_vision.outputs import the_output
+from inference_vision.outputs import channels_last, the_output
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ class SemanticSegmentationProcessor:
     - (batch, classes, h, w) of floats: a score per class and cell, brought back to the picture
       before the best class is taken;
     - (batch, 1, h, w) of floats: the score of class 1, the rest is class 0;
-    - (batch, h, w) or (batch, 1, h, w) of integers: class ids.
+    - (batch, h, w) or (batch, 1, h, w) of integers: class ids;
+
+    those of four axes also with the channels last, as TensorFlow has them.
 
     Settings (all optional, in the manifest under "processor"), besides those of
     `picture_input.PictureInput`:
@@ -86,8 +88,11 @@ class SemanticSegmentationProcessor:
         self._output = spec.name
         self._activation = settings.choice("activation", ACTIVATIONS)
         self._labels = package.labels
-        if spec.shape is not None and len(spec.shape) == 4 and spec.shape[1] is not None:
-            self._check_classes(spec.shape[1], "int" in spec.dtype)
+        self._last = channels_last(spec.shape, graph.inputs)
+        if spec.shape is not None and len(spec.shape) == 4:
+            classes = spec.shape[3 if self._last else 1]
+            if classes is not None:
+                self._check_classes(classes, "int" in spec.dtype)
 
         from inference_vision.picture_input import PictureInput
 
@@ -116,6 +121,8 @@ class SemanticSegmentationProcessor:
                 without a label.
         """
         raw = outputs[self._output]
+        if self._last and raw.ndim == 4:
+            raw = raw.transpose(0, 3, 1, 2)
         if raw.ndim not in (3, 4) or len(raw) != len(context) or 0 in raw.shape:
             raise InvalidModel(
                 f"the output {self._output!r} has the shape {raw.shape}, which isn't a segmentation "

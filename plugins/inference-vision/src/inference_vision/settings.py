@@ -210,9 +210,7 @@ def image_input(
         raise InvalidModel(f"{package.name}: expected one image input; the graph has {names}")
     spec = inputs[0]
     shape: tuple[int | None, ...] = spec.shape or (None,) * 4
-    last = channels == "last"
-    if channels is None and len(shape) == 4:
-        last = shape[1] not in (1, 3, None) and shape[3] in (1, 3)
+    last = channels == "last" or (channels is None and pictures_last(shape))
     if len(shape) != 4 or shape[3 if last else 1] not in (1, 3, None):
         axes = "height, width, 3" if last else "3, height, width"
         raise InvalidModel(f"{package.name}: expected an input (batch, {axes}), found {spec}")
@@ -230,6 +228,13 @@ def image_input(
             )
         sides.append(side if axis is None else axis)
     return ImageTensor(spec, sides[0], sides[1], depth, last)
+
+
+def pictures_last(shape: tuple[int | None, ...] | None) -> bool:
+    """Whether an input of this shape takes pictures as (batch, height, width, channels)."""
+    if shape is None or len(shape) != 4:
+        return False
+    return shape[1] not in (1, 3, None) and shape[3] in (1, 3)
 
 
 def _is_int(value: Any) -> bool:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from inference_core.errors import InvalidModel
 from inference_core.package import Facts
+
+from inference_vision.settings import pictures_last
 
 MAX_TEXT = 1_000_000  # characters; the names of 20,000 classes take half of it
 
@@ -92,6 +95,18 @@ def is_end_to_end(metadata: Mapping[str, str]) -> bool:
     """Whether the graph itself suppresses overlapping boxes: an end2end model, or nms=True."""
     nms = re.search(r"'nms'\s*:\s*True", metadata.get("args", ""))
     return metadata.get("end2end", "").strip().lower() == "true" or nms is not None
+
+
+def coordinates_of(facts: Facts) -> Literal["pixels", "relative"]:
+    """Whether boxes and keypoints are pixels of the input, or fractions of its width and height.
+
+    Exports for TensorFlow Lite have fractions, which quantise better. Only end-to-end models that
+    came through torch (their pictures have the channels first) have pixels there, too.
+    """
+    if "tflite.signatures" not in facts:
+        return "pixels"
+    last = any(pictures_last(spec.shape) for spec in facts.get("inputs", ()))
+    return "relative" if last or not is_end_to_end(facts["metadata"]) else "pixels"
 
 
 def is_transformer(metadata: Mapping[str, str]) -> bool:

@@ -32,6 +32,8 @@ class YoloProcessor(YoloModel):
         layout: "boxes-scores", "objectness", "end-to-end", "flat" or "counted", where shapes and
             names don't tell.
         stride: what imgsz must be a multiple of; else 32.
+        coordinates: "pixels" of the input (the default), or "relative": fractions of its width and
+            height, as Ultralytics exports for TensorFlow Lite have them.
         those of `inference_vision.picture_input`; imgsz is 640 by default, resize "letterbox".
     """
 

@@ -69,7 +69,8 @@ class YoloKeypointsProcessor(YoloModel):
         points = found.extras.reshape(-1, *self._shape)
         keypoints = np.ones((*points.shape[:2], 3), np.float32)
         with np.errstate(over="ignore"):
-            keypoints[..., :2] = placement.points_to_source(points[..., :2])
+            inside = points[..., :2] if self._relative is None else points[..., :2] * self._relative
+            keypoints[..., :2] = placement.points_to_source(inside)
         check_finite(keypoints, self._output, "keypoints")
         keypoints[..., 2:] = points[..., 2:] if self._shape[1] == 3 else 1
         return placement.to_source(found.boxes), {"keypoints": keypoints}

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from inference_vision.yolo_decode import Candidates
 
 
+SETTINGS = ("layout", "stride", "coordinates")
+
+
 class _Known(NamedTuple):
     """What the last call found out, for the next one: most have the same shape and options."""
 
@@ -55,12 +58,14 @@ class YoloModel:
     CENTRED: ClassVar[bool] = False
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        settings = Settings(package, ("layout", "stride", *self.SETTINGS, *PICTURE_SETTINGS))
+        settings = Settings(package, (*SETTINGS, *self.SETTINGS, *PICTURE_SETTINGS))
         graph = parts["model"]
         self._labels = package.labels
         self._extras = self._extras_of(package, settings, graph)
         self._output, self._layout = self._chosen(settings, graph)
         self._known: _Known | None = None
+
+        import numpy as np
 
         from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
@@ -68,6 +73,10 @@ class YoloModel:
         check_parameters(package)
         stride = settings.positive_int("stride") or 32
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
+        # What relative coordinates are multiplied by: width and height of the input, in float64,
+        # which no finite float32 coordinate overflows.
+        relative = settings.choice("coordinates", ("pixels", "relative")) == "relative"
+        self._relative = np.array(self._input.size[::-1], np.float64) if relative else None
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
@@ -108,6 +117,9 @@ class YoloModel:
         results = []
         for index, (rows, placement) in enumerate(zip(raw, context, strict=True)):
             found = decode(self._layout, rows, known.least, self._extras, self._output)
+            if self._relative is not None:
+                boxes = found.boxes.reshape(-1, 2, 2) * self._relative
+                found = found._replace(boxes=boxes.reshape(-1, 4))
             results.append(self._detections(found, placement, index, outputs, options))
         return results
 

@@ -13,6 +13,7 @@ from inference_core.processor import Recognition
 
 from inference_vision import ultralytics
 from inference_vision.layouts import Layout, matching_layouts, prototypes_of
+from inference_vision.outputs import channels_last
 
 
 def recognised(facts: Facts, wanted: str, task: str) -> Recognition | None:
@@ -42,6 +43,8 @@ def recognised(facts: Facts, wanted: str, task: str) -> Recognition | None:
     if layout is None:
         return None
     settings["layout"] = layout
+    if (coordinates := ultralytics.coordinates_of(facts)) != "pixels":
+        settings["coordinates"] = coordinates
     if imgsz := ultralytics.open_image_size(facts):
         settings["imgsz"] = imgsz
     if stride := ultralytics.stride_of(metadata):
@@ -56,7 +59,11 @@ def _extras(
     outputs = facts.get("outputs", ())
     if wanted == "segment":
         prototypes = prototypes_of(outputs)
-        return prototypes.shape[1] if prototypes and prototypes.shape else None
+        if prototypes is None or prototypes.shape is None:
+            return None
+        return prototypes.shape[
+            3 if channels_last(prototypes.shape, facts.get("inputs", ())) else 1
+        ]
     if wanted == "pose":
         if "kpt_shape" not in metadata:
             return None

@@ -13,6 +13,7 @@ from inference_core.package import ModelPackage
 from inference_core.processor import Graph
 
 from inference_vision.layouts import prototypes_of
+from inference_vision.outputs import channels_last
 from inference_vision.settings import Settings
 from inference_vision.yolo_model import YoloModel
 from inference_vision.yolo_options import YoloMaskOptions
@@ -36,7 +37,9 @@ class YoloSegmentationProcessor(YoloModel):
 
     def _extras_of(self, package: ModelPackage, settings: Settings, graph: Graph) -> int:
         prototypes = prototypes_of(graph.outputs)
-        channels = prototypes.shape[1] if prototypes and prototypes.shape else None
+        self._last = prototypes is not None and channels_last(prototypes.shape, graph.inputs)
+        axis = 3 if self._last else 1
+        channels = prototypes.shape[axis] if prototypes and prototypes.shape else None
         if prototypes is None or channels is None:
             shapes = ", ".join(map(str, graph.outputs)) or "no outputs"
             raise InvalidModel(
@@ -58,6 +61,8 @@ class YoloSegmentationProcessor(YoloModel):
         from inference_vision.prototype_masks import prototype_masks
 
         prototypes = outputs[self._prototypes]
+        if self._last and prototypes.ndim == 4:
+            prototypes = prototypes.transpose(0, 3, 1, 2)
         fits = prototypes.ndim == 4 and prototypes.shape[1] == self._extras and prototypes.size
         if not fits or len(prototypes) <= index:
             raise InvalidModel(

@@ -1,0 +1,1 @@
+"""Document OCR with docTR's models on ONNX Runtime, as a backend of inference-core."""

@@ -1,0 +1,61 @@
+"""onnxtr can download models; here it must never try, whatever the options and the paths are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from . import drawn
+from .conftest import write_package
+
+SCRIPT = """
+import socket, sys
+def refuse(*arguments, **keywords):
+    raise SystemExit(f"tried to reach {arguments}")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+
+import json
+import numpy as np
+from inference_core import AutoModel
+
+page = np.load(sys.argv[2])
+with AutoModel.from_pretrained(sys.argv[1]) as model:
+    found = [
+        model(page, color_format="rgb", **options).text
+        for options in (
+            {},
+            {"assume_straight_pages": False},
+            {"detect_orientation": True},
+            {"straighten_pages": True},
+            {"straighten_pages": True, "assume_straight_pages": False},
+        )
+    ]
+heavy = sorted({"torch", "torchvision", "doctr"} & sys.modules.keys())
+print(json.dumps([found, heavy]))
+"""
+
+
+def test_nothing_is_downloaded_and_no_torch_is_imported(tmp_path):
+    import numpy as np
+
+    # onnxtr takes every path with these letters in it for an address.
+    folder = tmp_path / "from-http-server"
+    folder.mkdir()
+    write_package(folder)
+    page = drawn.blank()
+    drawn.write(page, "head", 100, 100)
+    np.save(tmp_path / "page.npy", page)
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder), str(tmp_path / "page.npy")],
+        capture_output=True,
+        text=True,
+        env={"HOME": str(home), "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(home / "cache")},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [["head"] * 5, []]
+    left = [path for path in home.rglob("*") if "onnxtr" in str(path)]
+    assert left == []

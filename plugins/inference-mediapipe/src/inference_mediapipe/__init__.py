@@ -1,0 +1,1 @@
+"""MediaPipe Tasks as a backend of inference-core; the entry point is `inference_mediapipe.plugin`."""

@@ -1,0 +1,300 @@
+"""Running graphs: dtypes, quantisation, shapes, names, signatures, closing, options."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import subprocess
+import weakref
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from inference_core import AutoModel, InferenceError, ModelClosed, Session, TensorSpec
+from inference_tflite import plugin
+from inference_tflite.quantisation import Quantisation
+
+from .conftest import identity, layer
+from .models import Graph, Operator, Tensor, add, constant, dense, mul, reshape, tflite
+
+WEIGHTS = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+BIAS = np.array([0.5, -1], np.float32)
+X = np.array([[1, 0, 2], [0, 1, 1]], np.float32)
+
+
+@pytest.fixture
+def artifact(save):
+    return save(layer(WEIGHTS, BIAS))
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *("float16", "float32", "float64", "complex64", "bool"),
+        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    ],
+)
+def test_arrays_of_every_numpy_dtype_go_through_unchanged(save, load, dtype):
+    session = load(save(identity(dtype)))
+    assert session.inputs == (TensorSpec("x", dtype, (2, 3)),)
+    array = np.array([[0, 1, 2], [1, 0, 100]]).astype(dtype)
+    result = session.run({"x": array})["y"]
+    assert result.dtype == array.dtype
+    assert (result == array).all()
+
+
+def test_strings_go_through_unchanged(save, load):
+    session = load(save(identity("str")))
+    assert (session.inputs[0].dtype, session.outputs[0].dtype) == ("str", "str")
+    for array in (np.array([["a", "größer", ""]] * 2, object), np.array([["a", "b", "ü"]] * 2)):
+        assert session.run({"x": array})["y"].tolist() == array.tolist()
+
+
+def test_a_session_keeps_the_protocol_and_says_what_the_file_says(artifact, load):
+    session = load(artifact)
+    assert isinstance(session, Session)
+    assert session.inputs == artifact.facts["model"]["inputs"]
+    assert session.inputs == (TensorSpec("x", "float32", (None, 3)),)
+    assert session.outputs == (TensorSpec("y", "float32", (None, 2)),)
+    assert (session.device, session.task, session.device_arrays) == ("cpu", None, None)
+    assert artifact.batch == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero"),
+    [("uint8", 0.25, 128), ("int8", 0.5, -3), ("int16", 0.001, 0), ("int32", 2.0, 7)],
+)
+def test_quantised_tensors_are_given_and_returned_as_real_numbers(save, load, dtype, scale, zero):
+    session = load(save(identity(dtype, scales=[scale], zeros=[zero])))
+    assert session.inputs == (TensorSpec("x", "float32", (2, 3)),)
+    assert session.outputs == (TensorSpec("y", "float32", (2, 3)),)
+    limits = np.iinfo(dtype)
+    array = np.array([[0, 3 * scale, -2 * scale], [1.3 * scale, 1e30, -1e30]], np.float32)
+    expected = np.clip(np.rint(array.astype(float) / scale) + zero, limits.min, limits.max)
+    result = session.run({"x": array})["y"]
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, (expected - zero) * scale, rtol=1e-6)
+
+
+def test_each_slice_along_an_axis_has_its_own_scale(save, load):
+    scales = [1.0, 0.5, 0.1]
+    model = identity("int8", scales=scales, zeros=[0, 10, -10], axis=1)
+    result = load(save(model), xnnpack=False).run({"x": np.full((2, 3), 3.3, np.float32)})["y"]
+    np.testing.assert_allclose(result, [[3, 3.5, 3.3]] * 2, rtol=1e-6)
+
+
+def quantised_layer() -> bytes:
+    """y(uint8) = x(uint8) + 1, computed in real numbers between the two scales."""
+    tensors = [
+        Tensor("x", (1, 4), "uint8", scales=[0.5], zeros=[128]),
+        Tensor("real", (1, 4)),
+        constant("one", np.ones(1, np.float32)),
+        Tensor("sum", (1, 4)),
+        Tensor("y", (1, 4), "int8", scales=[0.25], zeros=[-128]),
+    ]
+    operators = [
+        Operator("DEQUANTIZE", ["x"], ["real"]),
+        add("real", "one", "sum"),
+        Operator("QUANTIZE", ["sum"], ["y"]),
+    ]
+    return tflite(Graph(tensors, ["x"], ["y"], operators))
+
+
+def test_litert_itself_means_the_same_real_numbers(save, load):
+    session = load(save(quantised_layer()))
+    array = np.array([[-1.0, 0.2, 3.5, 1000]], np.float32)
+    # To the nearest half, at most 63.5; the sum from 0 to 63.75 in quarters.
+    np.testing.assert_array_equal(session.run({"x": array})["y"], [[0, 1, 4.5, 63.75]])
+
+
+def test_a_number_that_no_integer_is_near_is_an_error_with_the_name(save, load):
+    session = load(save(quantised_layer()))
+    with pytest.raises(InferenceError, match="input 'x' holds NaN"):
+        session.run({"x": np.array([[0, np.nan, 0, 0]], np.float32)})
+
+
+def details(dtype: str, scales, zeros, axis, shape):
+    parameters = {"scales": np.float32(scales), "zero_points": np.int32(zeros)}
+    parameters["quantized_dimension"] = axis
+    return {"dtype": np.dtype(dtype), "shape": shape, "quantization_parameters": parameters}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    dtype=st.sampled_from(["int8", "uint8", "int16"]),
+    scale=st.floats(2**-20, 2**14, width=32),
+    zero=st.integers(-100, 200),
+    stored=hnp.arrays(np.int64, (2, 3), elements=st.integers(-(2**15), 2**15 - 1)),
+)
+def test_what_an_integer_stands_for_is_stored_as_that_integer(dtype, scale, zero, stored):
+    limits = np.iinfo(dtype)
+    integers = np.clip(stored, limits.min, limits.max).astype(dtype)
+    one = Quantisation.of("x", details(dtype, [scale], [zero], 0, (2, 3)))
+    np.testing.assert_array_equal(one.stored(one.real(integers)), integers)
+
+
+@pytest.mark.parametrize(
+    ("scales", "zeros", "axis", "message"),
+    [
+        ([0.0], [0], 0, "isn't above 0"),
+        ([np.nan], [0], 0, "isn't above 0"),
+        ([1, 2], [0, 0], 1, "2 scales and 2 zero points along axis 1"),
+        ([1, 2, 3], [0, 0], 1, "3 scales and 2 zero points"),
+        ([1, 2, 3], [0, 0, 0], 7, "along axis 7"),
+    ],
+)
+def test_a_quantisation_that_makes_no_sense_is_named(scales, zeros, axis, message):
+    with pytest.raises(InferenceError, match=message):
+        Quantisation.of("x", details("int8", scales, zeros, axis, (2, 3)))
+
+
+def several() -> bytes:
+    """p = a + b, q = a * b, with a shared open axis."""
+    tensors = [Tensor(name, (1, 2), signature=(-1, 2)) for name in "abpq"]
+    operators = [add("a", "b", "p"), mul("a", "b", "q")]
+    return tflite(Graph(tensors, ["b", "a"], ["q", "p"], operators))
+
+
+def test_several_inputs_and_outputs_keep_their_names_and_order(save, load):
+    session = load(save(several()))
+    assert [spec.name for spec in session.inputs] == ["b", "a"]
+    for size in (1, 3, 3, 2):
+        a = np.arange(2 * size, dtype=np.float32).reshape(size, 2)
+        result = session.run({"a": a, "b": a + 1})
+        assert list(result) == ["q", "p"]
+        np.testing.assert_allclose(result["p"], 2 * a + 1)
+        np.testing.assert_allclose(result["q"], a * (a + 1))
+
+
+def test_results_are_the_callers_own(artifact, load):
+    session = load(artifact)
+    first = session.run({"x": X})["y"]
+    before = first.copy()
+    session.run({"x": X * 2})
+    session.close()
+    gc.collect()
+    np.testing.assert_array_equal(first, before)
+
+
+def test_after_a_size_that_litert_refuses_the_next_call_is_right(save, load):
+    # The sum is over a shape that is fixed inside, whatever the signature promises.
+    ends = [Tensor("x", (1, 3), signature=(-1, 3)), Tensor("y", (3, 1))]
+    session = load(save(tflite(Graph(ends, ["x"], ["y"], [reshape("x", "y", (3, 1))]))))
+    with pytest.raises(InferenceError, match=r"LiteRT failed to run .*model\.tflite") as caught:
+        session.run({"x": np.zeros((2, 3), np.float32)})
+    assert caught.value.__cause__ is not None
+    result = session.run({"x": X[:1]})["y"]
+    np.testing.assert_array_equal(result, X[:1].T)
+
+
+def two_signatures() -> bytes:
+    def graph(weights, key):
+        ends = [Tensor("t:0", (1, 3), signature=(-1, 3)), Tensor("t:1", (1, 2), signature=(-1, 2))]
+        constants = [constant("w", np.ascontiguousarray(weights.T)), constant("b", BIAS)]
+        operators = [dense(["t:0", "w", "b"], "t:1")]
+        named = {key: ({"features": "t:0"}, {"scores": "t:1"})}
+        return Graph([*ends, *constants], ["t:0"], ["t:1"], operators, named)
+
+    return tflite(graph(WEIGHTS, "serving_default"), graph(-WEIGHTS, "negative"))
+
+
+@pytest.mark.parametrize(
+    ("signature", "sign"), [(None, 1), ("serving_default", 1), ("negative", -1)]
+)
+def test_signatures_name_the_tensors_and_choose_the_graph(save, load, signature, sign):
+    artifact = save(two_signatures())
+    session = load(artifact, signature=signature)
+    assert session.inputs == (TensorSpec("features", "float32", (None, 3)),)
+    assert session.outputs == artifact.facts["model"]["outputs"]
+    for array in (X, X[:1], X):
+        result = session.run({"features": array})["scores"]
+        np.testing.assert_allclose(result, sign * array @ WEIGHTS + BIAS)
+
+
+def test_names_that_come_twice_or_not_at_all_are_those_of_the_reader(save, load):
+    tensors = [Tensor("same", (2,)), Tensor("", (2,)), Tensor("y", (2,))]
+    graph = Graph(tensors, ["same", ""], ["y"], [add("same", "", "y")])
+    artifact = save(tflite(graph))
+    session = load(artifact)
+    assert session.inputs == artifact.facts["model"]["inputs"]
+    one, other = (spec.name for spec in session.inputs)
+    result = session.run({one: np.float32([1, 2]), other: np.float32([10, 20])})
+    np.testing.assert_array_equal(result["y"], [11, 22])
+
+
+@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"xnnpack": False}])
+def test_options_change_how_but_not_what(artifact, load, options):
+    result = load(artifact, **options).run({"x": X})["y"]
+    np.testing.assert_allclose(result, X @ WEIGHTS + BIAS)
+
+
+def test_closing_frees_the_interpreter_and_may_be_repeated(artifact, load):
+    session = load(artifact)
+    inner = weakref.ref(session._run)
+    session.close()
+    session.close()
+    gc.collect()
+    assert inner() is None
+    with pytest.raises(ModelClosed, match=r"model\.tflite was closed"):
+        session.run({"x": X})
+
+
+def test_the_hook_passes_arrays_by_name(artifact, load):
+    assert list(plugin.predict(load(artifact), {"x": X}, {})) == ["y"]
+
+
+def test_a_fixed_batch_is_filled_up_and_trimmed_by_core(save):
+    path = save(layer(WEIGHTS, BIAS, batch=4)).path
+    with AutoModel.from_pretrained(path, backend="tflite") as model:
+        assert model.inputs[0].shape == (4, 3)
+        array = np.vstack([X, X])
+        result = model.predict_tensors({"x": array})["y"]
+        np.testing.assert_allclose(result, array @ WEIGHTS + BIAS)
+
+
+def test_a_delegate_that_is_not_there_is_named(artifact, load):
+    with pytest.raises(InferenceError, match=r"delegate libmissing\.so can't be loaded"):
+        load(artifact, delegate="libmissing.so")
+
+
+DELEGATE = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+typedef struct { void *data; int (*prepare)(void *, void *); void *rest[13]; } Delegate;
+static int prepare(void *context, void *delegate) { (void)context; (void)delegate; return 0; }
+Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count,
+                                        void (*report)(const char *)) {
+  if (count != 1 || strcmp(keys[0], "mode") || strcmp(values[0], "idle")) {
+    report("the only option is mode=idle");
+    return NULL;
+  }
+  Delegate *made = calloc(1, sizeof(Delegate));
+  made->prepare = prepare;
+  return made;
+}
+void tflite_plugin_destroy_delegate(Delegate *made) { free(made); }
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler, to build a delegate")
+def test_a_delegate_is_loaded_with_its_options(artifact, load, tmp_path):
+    source, library = tmp_path / "idle.c", tmp_path / "idle.so"
+    source.write_text(DELEGATE)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    session = load(artifact, delegate=str(library), delegate_options={"mode": "idle"})
+    np.testing.assert_allclose(session.run({"x": X})["y"], X @ WEIGHTS + BIAS)
+    with pytest.raises(InferenceError, match="the only option is mode=idle"):
+        load(artifact, delegate=str(library), delegate_options={"mode": "busy"})
+
+
+def test_core_names_the_types_that_the_schema_has():
+    from inference_core.readers import tflite_file
+
+    known = [name for name in vars(schema.TensorType) if not name.startswith("_")]
+    numbered = {getattr(schema.TensorType, name): name.lower() for name in known}
+    ours = ["string" if name == "str" else name for name in tflite_file._DTYPES]
+    assert numbered.items() <= dict(enumerate(ours)).items()

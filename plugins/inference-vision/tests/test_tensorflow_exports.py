@@ -1,0 +1,260 @@
+"""Graphs as TensorFlow has them: coordinates as fractions of the input, channels last in maps too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inference_core.errors import InvalidModel
+from inference_core.package import ModelPackage, ProcessorSpec
+from inference_core.processor import Graph
+from inference_core.session import TensorSpec
+from inference_vision.classification import ClassificationOptions, ClassificationProcessor
+from inference_vision.depth import DepthOptions, DepthProcessor
+from inference_vision.outputs import channels_last
+from inference_vision.semantic_segmentation import (
+    SegmentationOptions,
+    SemanticSegmentationProcessor,
+)
+from inference_vision.yolo import YoloProcessor
+from inference_vision.yolo_keypoints import YoloKeypointsProcessor
+from inference_vision.yolo_options import YoloMaskOptions, YoloOptions
+from inference_vision.yolo_oriented import YoloOrientedProcessor
+from inference_vision.yolo_segmentation import YoloSegmentationProcessor
+
+HEIGHT, WIDTH = 64, 96
+PICTURE = np.zeros((50, 120, 3), np.uint8)
+LABELS = ("a", "b")
+FRACTIONS = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT], np.float32)
+
+
+def made(processor, outputs, labels=LABELS, last=True, **settings):
+    package = ModelPackage(
+        "made", Path("made"), (), labels=labels, processor=ProcessorSpec("x", settings)
+    )
+    shape = (1, HEIGHT, WIDTH, 3) if last else (1, 3, HEIGHT, WIDTH)
+    specs = tuple(TensorSpec(name, "float32", each.shape) for name, each in outputs.items())
+    return processor(package, {"model": Graph((TensorSpec("images", "float32", shape),), specs)})
+
+
+def result(processor, outputs, options, **settings):
+    one = made(processor, outputs, **settings)
+    _, context = one.preprocess([PICTURE], options)
+    return one.postprocess(outputs, context, options)[0]
+
+
+def boxes_scores(extras: np.ndarray) -> np.ndarray:
+    """(1, 4 + 2 + extras, 9): three objects among cells without any, in pixels of the input."""
+    raw = np.zeros((1, 6 + extras.shape[1], 9), np.float32)
+    raw[0, :4, :3] = np.array([[30, 32, 20, 16], [60, 30, 30, 12], [48, 40, 10, 10]]).T
+    raw[0, 4:6, :3] = [[0.9, 0, 0.3], [0, 0.8, 0.6]]
+    raw[0, 6:, :3] = extras.T
+    return raw
+
+
+RNG = np.random.default_rng(0)
+POINTS = RNG.uniform(10, 60, (3, 17, 3)).astype(np.float32)
+CASES = {
+    "boxes": (YoloProcessor, np.zeros((3, 0), np.float32)),
+    "points": (YoloKeypointsProcessor, POINTS.reshape(3, -1)),
+    "angles": (YoloOrientedProcessor, np.array([[0.3], [-0.2], [1.0]], np.float32)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_fractions_of_the_input_are_the_same_places_as_pixels(case):
+    processor, extras = CASES[case]
+    raw = boxes_scores(extras)
+    wanted = result(processor, {"y": raw}, YoloOptions(), layout="boxes-scores")
+    relative = raw.copy()
+    relative[0, :4] /= FRACTIONS[:, None]
+    if case == "points":
+        inside = relative[0, 6:].reshape(17, 3, 9)
+        inside[:, :2] /= FRACTIONS[:2, None]
+    settings = {"layout": "boxes-scores", "coordinates": "relative"}
+    got = result(processor, {"y": relative}, YoloOptions(), **settings)
+    assert len(wanted) == 3
+    assert got.labels == wanted.labels
+    np.testing.assert_allclose(got.xyxy, wanted.xyxy, atol=1e-4)
+    for field in ("keypoints", "corners"):
+        one, other = getattr(got, field), getattr(wanted, field)
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_boxes_that_are_suppressed_already_are_fractions_of_the_input_too():
+    rows = np.array([[[10, 12, 40, 44, 0.9, 1], [0, 0, 0, 0, 0, 0]]], np.float32)
+    wanted = result(YoloProcessor, {"y": rows}, YoloOptions(), layout="end-to-end")
+    rows[..., :4] /= FRACTIONS
+    settings = {"layout": "end-to-end", "coordinates": "relative"}
+    got = result(YoloProcessor, {"y": rows}, YoloOptions(), **settings)
+    np.testing.assert_allclose(got.xyxy, wanted.xyxy, atol=1e-4)
+
+
+def test_a_box_of_enormous_fractions_covers_the_picture():
+    raw = boxes_scores(CASES["boxes"][1])
+    raw[0, 2:4, 0] = 3e38
+    settings = {"layout": "boxes-scores", "coordinates": "relative"}
+    found = result(YoloProcessor, {"y": raw}, YoloOptions(), **settings)
+    width, height = found.image_size
+    assert [0, 0, width, height] in found.xyxy.tolist()
+
+
+def test_another_kind_of_coordinates_is_refused():
+    with pytest.raises(InvalidModel, match="'coordinates' must be one of pixels, relative"):
+        made(YoloProcessor, {"y": boxes_scores(CASES["boxes"][1])}, coordinates="percent")
+
+
+def test_prototypes_of_masks_may_have_their_channels_last():
+    coefficients = RNG.normal(0, 1, (3, 8)).astype(np.float32)
+    prototypes = RNG.normal(0, 1, (1, 8, 16, 24)).astype(np.float32)
+    raw = boxes_scores(coefficients)
+    options = YoloMaskOptions()
+    first = {"p": prototypes, "y": raw}
+    wanted = result(YoloSegmentationProcessor, first, options, last=False)
+    turned = {"p": prototypes.transpose(0, 2, 3, 1), "y": raw}
+    got = result(YoloSegmentationProcessor, turned, options)
+    assert wanted.masks.any()
+    np.testing.assert_array_equal(got.masks, wanted.masks)
+
+
+@pytest.mark.parametrize(
+    ("shape", "inputs_last", "last"),
+    [
+        ((1, 160, 160, 32), False, True),
+        ((1, 32, 160, 160), True, False),
+        ((1, 80, 160, 32), True, True),
+        ((1, 32, 80, 160), False, False),
+        ((1, None, None, None), True, True),
+        ((None, 21, None, None), False, False),
+        ((1, 64, 64), True, False),
+        (None, True, False),
+    ],
+)
+def test_equal_sides_tell_where_the_channels_are_and_else_the_pictures(shape, inputs_last, last):
+    image = (1, 64, 96, 3) if inputs_last else (1, 3, 64, 96)
+    assert channels_last(shape, (TensorSpec("x", "float32", image),)) is last
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_class_maps_may_have_their_channels_last(classes):
+    labels = ("a", "b", "c")[: max(classes, 2)]
+    scores = RNG.normal(0, 2, (1, classes, 16, 24)).astype(np.float32)
+    options = SegmentationOptions(confidence_map=True)
+    how = {"labels": labels}
+    processor = SemanticSegmentationProcessor
+    wanted = result(processor, {"y": scores}, options, last=False, **how)
+    got = result(processor, {"y": scores.transpose(0, 2, 3, 1)}, options, **how)
+    np.testing.assert_array_equal(got.class_map, wanted.class_map)
+    np.testing.assert_allclose(got.confidence, wanted.confidence, rtol=1e-6)
+    with pytest.raises(InvalidModel, match=f"scores {max(classes, 2)} classes"):
+        made(processor, {"y": scores.transpose(0, 2, 3, 1)}, labels=("a",) * 7)
+
+
+def test_depth_may_have_its_channel_last():
+    depths = RNG.uniform(0, 9, (1, 1, 16, 24)).astype(np.float32)
+    wanted = result(DepthProcessor, {"y": depths}, DepthOptions(), labels=(), last=False)
+    turned = {"y": depths.transpose(0, 2, 3, 1)}
+    got = result(DepthProcessor, turned, DepthOptions(), labels=())
+    np.testing.assert_array_equal(got.depth, wanted.depth)
+
+
+METADATA = {"task": "detect", "names": "{0: 'a', 1: 'b'}", "stride": "32", "imgsz": "[64, 96]"}
+
+
+def facts(image, output, task="detect", tflite=True, **entries):
+    outputs = (TensorSpec("y", "float32", output),)
+    if task == "segment":
+        maps = (1, 16, 24, 8) if image[3] == 3 else (1, 8, 16, 24)
+        outputs = (TensorSpec("p", "float32", maps), *outputs)
+    seen = {"inputs": (TensorSpec("x", "float32", image),), "outputs": outputs}
+    seen["metadata"] = {**METADATA, "task": task, **entries}
+    return {**seen, "tflite.signatures": {}} if tflite else seen
+
+
+LAST, FIRST = (1, HEIGHT, WIDTH, 3), (1, 3, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("seen", "coordinates"),
+    [
+        (facts(LAST, (1, 6, 200)), "relative"),
+        (facts(FIRST, (1, 6, 200)), "relative"),  # through torch
+        (facts(LAST, (1, 300, 6), end2end="True"), "relative"),
+        (facts(FIRST, (1, 300, 6), end2end="True"), None),
+        (facts(LAST, (1, 300, 6), args="{'nms': True}"), "relative"),
+        (facts(FIRST, (1, 6, 200), tflite=False), None),
+    ],
+)
+def test_exports_for_tensorflow_lite_are_known_to_have_fractions(seen, coordinates):
+    recognition = YoloProcessor.recognise(seen)
+    assert recognition.labels == LABELS
+    assert recognition.settings.get("coordinates") == coordinates
+
+
+@pytest.mark.parametrize("image", [LAST, FIRST])
+def test_a_segmentation_export_is_recognised_with_its_prototypes(image):
+    seen = facts(image, (1, 14, 200), task="segment")
+    recognition = YoloSegmentationProcessor.recognise(seen)
+    assert recognition.settings["layout"] == "boxes-scores"
+    assert recognition.settings["coordinates"] == "relative"
+
+
+def classifier(**changes):
+    """The facts of a classifier as TensorFlow Lite's metadata describe one."""
+    return {
+        "inputs": (TensorSpec("image", "uint8", (1, 224, 224, 3)),),
+        "outputs": (TensorSpec("scores", "uint8", (1, 3)),),
+        "metadata": {"name": "birds"},
+        "tflite.signatures": {},
+        "tflite.labels": ("robin", "wren", "owl"),
+        "tflite.normalization": {"mean": (127.5,), "std": (127.5, 128.0, 127.0)},
+        **changes,
+    }
+
+
+def test_a_classifier_with_labels_and_a_normalisation_needs_no_manifest():
+    seen = ClassificationProcessor.recognise(classifier())
+    assert (seen.task, seen.labels) == ("image-classification", ("robin", "wren", "owl"))
+    package = ModelPackage(
+        "b", Path("b"), (), seen.task, seen.labels, ProcessorSpec("classification", seen.settings)
+    )
+    graph = Graph(
+        (TensorSpec("image", "float32", (1, 8, 8, 3)),), (TensorSpec("s", "float32", (1, 3)),)
+    )
+    processor = ClassificationProcessor(package, {"model": graph})
+    picture = np.full((20, 10, 3), (30, 20, 10), np.uint8)  # blue first
+    feeds, context = processor.preprocess([picture], ClassificationOptions())
+    wanted = (np.array([10, 20, 30]) - 127.5) / (127.5, 128, 127)
+    np.testing.assert_allclose(feeds["image"][0, 0, 0], wanted, atol=1e-5)
+    # Of a softmax that was quantised, and doesn't add up to 1.
+    (result,) = processor.postprocess(
+        {"s": np.float32([[0.5, 0.25, 0.125]])}, context, ClassificationOptions()
+    )
+    assert result.confidence.tolist() == [0.5, 0.25, 0.125]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tflite.labels": ()},
+        {"tflite.labels": ("robin",)},
+        {"tflite.normalization": {}},
+        {"tflite.normalization": {"mean": (0.0, 1.0), "std": (1.0,)}},
+        {"tflite.normalization": {"mean": (), "std": ()}},
+        {"tflite.normalization": {"mean": (0.0,), "std": (0.0,)}},
+        {"inputs": (TensorSpec("tokens", "int32", (1, 128)),)},
+        {"outputs": (TensorSpec("a", "uint8", (1, 3)), TensorSpec("b", "uint8", (1, 3)))},
+    ],
+)
+def test_one_that_says_less_is_not_guessed(changes):
+    assert ClassificationProcessor.recognise(classifier(**changes)) is None
+
+
+def test_ultralytics_classifiers_have_their_softmax_in_the_graph():
+    metadata = {"task": "classify", "names": "{0: 'a', 1: 'b'}", "stride": "1"}
+    outputs = (TensorSpec("s", "float32", (1, 2)),)
+    seen = ClassificationProcessor.recognise(classifier(metadata=metadata, outputs=outputs))
+    assert seen.settings == {"activation": "none"}
