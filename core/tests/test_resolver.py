@@ -336,6 +336,18 @@ def test_task_backends_need_no_processor(runs, fake, package):
     assert order(resolution) == ["story"]
 
 
+def test_a_task_backend_does_not_run_a_graph_whose_package_states_a_processor(linear, fake):
+    fake.backend("story", fake.healthy + "KIND = 'task'")
+    stated = AutoModel.resolve(linear.package(processor={"name": "rows"}))
+    assert order(stated) == ["linear"]
+    (reason,) = reasons(stated, "story")
+    assert reason.code == "processor"
+    assert "states the processor 'rows'" in reason.message
+    recognised = AutoModel.resolve(linear.file(metadata={"family": "rows"}))
+    assert recognised.package.processor.name == "rows"
+    assert sorted(order(recognised)) == ["linear", "story"]
+
+
 def test_resolving_loads_nothing_and_imports_no_framework(linear):
     import sys
 

@@ -20,10 +20,14 @@ Requires = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class ProcessorSpec:
-    """Which processor turns inputs into tensors and tensors into results, and its settings."""
+    """Which processor turns inputs into tensors and tensors into results, and its settings.
+
+    `recognised` is True where the package doesn't state it, but a processor knows the graph.
+    """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

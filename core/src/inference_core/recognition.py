@@ -58,7 +58,7 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
             package,
             task=package.task or recognition.task,
             labels=package.labels or recognition.labels,
-            processor=ProcessorSpec(name, recognition.settings),
+            processor=ProcessorSpec(name, recognition.settings, recognised=True),
         )
     wanted = next(filter(None, map(catalog.processor_wanted, package.artifacts)), None)
     if wanted is None:
@@ -70,7 +70,7 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
             f"{package.root} has the metadata of an Ultralytics export, but the processor {wanted!r} "
             "doesn't recognise it; write a model.json that states task, labels and processor"
         )
-    return replace(package, processor=ProcessorSpec(wanted))
+    return replace(package, processor=ProcessorSpec(wanted, recognised=True))
 
 
 def _task_of(name: str, settings: Configuration) -> str | None:

@@ -84,11 +84,7 @@ class Resolver:
         return backend.with_options(self.wish.request, self.wish.options)
 
     def _judged(self, package: ModelPackage) -> list[Candidate]:
-        processor = package.processor
-        missing = processor_class(processor.name, self.settings) if processor else None
-        lacking = missing if isinstance(missing, Reason) else None
-        if processor is None and package.parameters:
-            lacking = _no_taker(package)
+        no_processor = self._no_processor(package)
         found = []
         for record, backend in self.backends:
             if isinstance(backend, Reason):
@@ -97,11 +93,19 @@ class Resolver:
                 found.append(Candidate(record.name, record.origin, None, verdict))
                 continue
             for artifact in package.artifacts:
-                verdict = self._verdict(backend, artifact, lacking)
+                reason = no_processor if backend.kind == "tensor" else _left_out(package, artifact)
+                verdict = self._verdict(backend, artifact, reason)
                 found.append(Candidate(record.name, record.origin, artifact, verdict))
         return found
 
-    def _verdict(self, backend: Backend, artifact: Artifact, lacking: Reason | None) -> Verdict:
+    def _no_processor(self, package: ModelPackage) -> Reason | None:
+        """Why tensor backends are no use for a package: what would process for them isn't there."""
+        if package.processor is None:
+            return _no_taker(package) if package.parameters else None
+        found = processor_class(package.processor.name, self.settings)
+        return found if isinstance(found, Reason) else None
+
+    def _verdict(self, backend: Backend, artifact: Artifact, processing: Reason | None) -> Verdict:
         try:
             request = self.request_for(backend)
         except InvalidArgument as error:
@@ -118,8 +122,8 @@ class Resolver:
         reasons = [*verdict.reasons, *requires.unmet(artifact.requires, facts)]
         if reason := _batch_reason(artifact, self.wish.request.batch_size):
             reasons.append(reason)
-        if lacking and backend.kind == "tensor":
-            reasons.append(lacking)
+        if processing:
+            reasons.append(processing)
         if verdict.status == "accept" and reasons:
             return Verdict("reject", tuple(reasons))
         return Verdict(verdict.status, tuple(reasons), verdict.device)
@@ -304,6 +308,20 @@ def _no_taker(package: ModelPackage) -> Reason:
         "processor",
         f"{package.name} states parameters but no processor that would take them; name one in its "
         "model.json, leave them out, or run it on a backend that performs the task itself",
+    )
+
+
+def _left_out(package: ModelPackage, artifact: Artifact) -> Reason | None:
+    """Why a task backend mustn't run a graph whose package states a processor: it would leave that, and
+    its settings, out. Where a processor was only recognised, both ways are right."""
+    processor = package.processor
+    is_graph = any("outputs" in facts for facts in artifact.facts.values())
+    if processor is None or processor.recognised or not is_graph:
+        return None
+    return Reason(
+        "processor",
+        f"{package.name} states the processor {processor.name!r}, and this backend performs the task "
+        "itself, without processors; to run it here, leave the processor out of its manifest",
     )
 
 
