@@ -1,9 +1,8 @@
 """The documentation is true: its samples run, its tables are complete, its links lead somewhere.
 
-Each document runs in a folder of its own that holds what samples name: `photo.jpg`, `photos/`,
-`model.onnx` (y = x, float32) and, for the torch and tflite plugins, a file of theirs. Python blocks run
-in order and share their names. In console blocks every line that begins with `$` runs and must end with
-0, or not with 0 if it ends with `# fails`; these commands are known:
+Each document runs in a folder of its own that holds the files of `document_files` that it names. Python
+blocks run in order and share their names. In console blocks every line that begins with `$` runs and must
+end with 0, or not with 0 if it ends with `# fails`; these commands are known:
 
     infer …                     the command line
     pip install [-e] PATH       builds the project at PATH and installs it for the rest of the document
@@ -32,12 +31,11 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-import inference_vision
-import onnx
 import pytest
 from inference_core import discovery, manifest
 from inference_core.verdict import CODES
-from onnx import TensorProto, helper
+
+from . import document_files
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -86,19 +84,8 @@ def blocks(document: Path) -> list[Block]:
 
 
 @pytest.fixture
-def folder(tmp_path, site, monkeypatch):
-    """What the samples find in their folder."""
-    pictures = inference_vision.sample_paths()
-    shutil.copy(next(path for path in pictures if path.suffix == ".jpg"), tmp_path / "photo.jpg")
-    (tmp_path / "photos").mkdir()
-    for path in pictures:
-        shutil.copy(path, tmp_path / "photos")
-    x, y = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3]) for name in ("x", "y")
-    )
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", [x], [y])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, tmp_path / "model.onnx")
+def folder(tmp_path, monkeypatch, site):
+    """Where a document's samples run."""
     # Samples may set variables; what they set must not outlive them.
     monkeypatch.setattr(os, "environ", os.environ.copy())
     monkeypatch.chdir(tmp_path)
@@ -192,11 +179,8 @@ def edit(block: Block, folder: Path) -> None:
 
 @each_document
 def test_the_samples_of_a_document_run(document, folder, site):
-    if document.parent.name == "inference-torch":
-        _save_torch_model(folder / "model.pt2")
-    if document.parent.name == "inference-tflite":
-        tiny = pytest.importorskip("inference_tflite.deep_probe")
-        (folder / "model.tflite").write_bytes(tiny.tiny_model())
+    running = [block.text for block in blocks(document) if not block.mark.startswith("not run")]
+    document_files.write(folder, "\n".join(running))
     console = Console(folder, site.folder)
     names: dict[str, object] = {"__name__": "sample"}
     printed = ""
@@ -236,17 +220,6 @@ def occurs(line: str, printed: str) -> bool:
 def lines_of(text: str) -> list[str]:
     """The lines of a text, with spaces and what a terminal's width decides evened out."""
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-
-
-def _save_torch_model(path: Path) -> None:
-    torch = pytest.importorskip("torch")
-
-    class Halve(torch.nn.Module):  # type: ignore[misc,name-defined]
-        def forward(self, images):
-            return images / 2
-
-    example = (torch.zeros(1, 3, 640, 640),)
-    torch.export.save(torch.export.export(Halve(), example), path)
 
 
 @each_document
