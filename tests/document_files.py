@@ -36,7 +36,9 @@ def write(folder: Path, text: str) -> None:
 
 
 def _photo(path: Path) -> None:
-    shutil.copy(next(each for each in inference_vision.sample_paths() if each.suffix == ".jpg"), path)
+    shutil.copy(
+        next(each for each in inference_vision.sample_paths() if each.suffix == ".jpg"), path
+    )
 
 
 def _photos(path: Path) -> None:

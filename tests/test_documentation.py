@@ -1,8 +1,8 @@
 """The documentation is true: its samples run, its tables are complete, its links lead somewhere.
 
-Each document runs in a folder of its own that holds the files of `document_files` that it names. Python
-blocks run in order and share their names. In console blocks every line that begins with `$` runs and must
-end with 0, or not with 0 if it ends with `# fails`; these commands are known:
+Each document runs in a folder of its own that holds the files of `document_files` that it names.
+Python blocks run in order and share their names. In console blocks every line that begins with `$` runs
+and must end with 0, or not with 0 if it ends with `# fails`; these commands are known:
 
     infer …                     the command line
     pip install [-e] PATH       builds the project at PATH and installs it for the rest of the document
