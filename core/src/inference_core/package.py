@@ -61,6 +61,11 @@ class Artifact:
         """The path of the first part: the only one, for all but multi-part models."""
         return next(iter(self.parts.values()))
 
+    @property
+    def is_graph(self) -> bool:
+        """Whether the reader saw a graph of tensors in it, which processors can work with."""
+        return any("outputs" in facts for facts in self.facts.values())
+
     def part(self, role: str) -> Artifact:
         """The artifact reduced to one part, as tensor backends load it."""
         return replace(self, parts={role: self.parts[role]}, facts={role: self.facts.get(role, {})})

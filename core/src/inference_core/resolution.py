@@ -90,10 +90,12 @@ class Resolution:
         """The model in one line: name, task, labels, processor, what was asked for."""
         package = self.package
         parts = [package.name]
-        if package.task or not package.processor:
-            parts.append(package.task or "plain graph")
+        if package.task:
+            parts.append(package.task)
+        elif not package.processor and any(artifact.is_graph for artifact in package.artifacts):
+            parts.append("plain graph")
         if package.labels:
-            parts.append(f"{len(package.labels)} labels")
+            parts.append("1 label" if len(package.labels) == 1 else f"{len(package.labels)} labels")
         if package.processor:
             parts.append(f"processor {package.processor.name}")
         return printable(" · ".join([*parts, *self.asked]))

@@ -315,8 +315,7 @@ def _left_out(package: ModelPackage, artifact: Artifact) -> Reason | None:
     """Why a task backend mustn't run a graph whose package states a processor: it would leave that, and
     its settings, out. Where a processor was only recognised, both ways are right."""
     processor = package.processor
-    is_graph = any("outputs" in facts for facts in artifact.facts.values())
-    if processor is None or processor.recognised or not is_graph:
+    if processor is None or processor.recognised or not artifact.is_graph:
         return None
     return Reason(
         "processor",

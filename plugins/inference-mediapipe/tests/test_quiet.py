@@ -17,6 +17,7 @@ NATIVE = (
     "INFO: [environment.cc:36] Creating LiteRT environment with options\n"
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
     "WARNING: Logging before InitGoogle() is written to STDERR\n"
+    "WARNING: Read-only tensor #3 (model_1/mul) has an unaligned buffer (0x7fe33042a1c2, required\n"
     "W0000 00:00:1795338184.162911   17715 inference_runner_litert.cc:1418] Input tensor memory\n"
     "=== Source Location Trace: ===\n"
     "third_party/mediapipe/framework/calculator_node.cc:1014\n"

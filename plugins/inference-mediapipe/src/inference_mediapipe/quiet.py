@@ -26,6 +26,7 @@ _NATIVE = re.compile(
     rb"[IWEF]\d{4} \d\d:\d\d:\d[\d.:]* +\d+ [\w./-]+\.(cc|cpp|h|mm):\d+\]"
     rb"|(INFO|WARNING|ERROR|VERBOSE|DEBUG): \[[\w./-]+\.(cc|cpp|h|mm):\d+\]"
     rb"|INFO: Created TensorFlow Lite [\w ]+ delegate"
+    rb"|WARNING: Read-only tensor #\d+ \(.*\) has an unaligned buffer"
     rb"|WARNING: (Logging before InitGoogle\(\)|All log messages before absl::InitializeLog\(\)) "
     rb"is written to STDERR|=== Source Location Trace: ==="
     rb"|[\w./-]+\.(cc|cpp|h):\d+\s*$|Stack trace:\s*$|\s+@ +0x[0-9a-f]+ "
