@@ -13,7 +13,6 @@ from inference_core import (
     InvalidArgument,
     NoBackendFound,
     PluginError,
-    PluginWarning,
     catalog,
     machine,
 )
@@ -384,24 +383,3 @@ def test_a_model_that_loads_at_once_warns_of_nothing(linear):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         AutoModel.from_pretrained(linear.file()).close()
-
-
-def test_two_processors_that_claim_a_file_name_the_line_to_write(linear, fake):
-    source = "from linear_processors import RowProcessor as Other"
-    fake.add("inference-o", {"processors": {"other": "o_module:Other"}}, {"o_module": source})
-    with pytest.raises(Exception, match=r'other and rows; .*"processor": \{"name": "other"\}'):
-        AutoModel.resolve(linear.file(metadata={"family": "rows"}))
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ("raise SystemExit", "raised SystemExit"),
-        ("return True", "returned bool instead of a Recog"),
-    ],
-)
-def test_a_processor_that_fails_to_recognise_is_named_and_passed_over(linear, fake, body, message):
-    source = f"class P:\n    @classmethod\n    def recognise(cls, facts):\n        {body}"
-    fake.add("inference-p", {"processors": {"p": "p_module:P"}}, {"p_module": source})
-    with pytest.warns(PluginWarning, match=f"'p' .inference-p 1.0. {message}"):
-        assert AutoModel.resolve(linear.file()).chosen

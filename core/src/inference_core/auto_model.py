@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from inference_core import configuration, machine
@@ -236,7 +237,7 @@ def _loaded(
             parts[role] = LoadedPart(name, backend, session, artifact.batch)
         processor = None
         if package.processor is not None and backend.kind == "tensor":
-            processor = _processor(package, parts, resolver.settings)
+            processor = _processor(package, artifact, parts, resolver.settings)
         return Model(
             resolution, backend.name, artifact, parts, processor, resolver.wish.request.batch_size
         )
@@ -251,19 +252,24 @@ def _loaded(
 
 
 def _processor(
-    package: ModelPackage, parts: Mapping[str, LoadedPart], settings: Configuration
+    package: ModelPackage,
+    artifact: Artifact,
+    parts: Mapping[str, LoadedPart],
+    settings: Configuration,
 ) -> Any:
-    assert package.processor is not None
-    cls = processor_class(package.processor.name, settings)
+    spec = package.processor
+    assert spec is not None
+    cls = processor_class(spec.name, settings)
     if isinstance(cls, Reason):
         raise InvalidModel(str(cls))
+    package = replace(package, processor=replace(spec, settings=spec.settings or artifact.settings))
     try:
         return cls(package, {role: part.graph for role, part in parts.items()})
     except InferenceError:
         raise
     except (Exception, SystemExit) as error:  # a plugin may raise anything
         raise PluginError(
-            f"processor {package.processor.name!r} raised {type(error).__name__}: {error}"
+            f"processor {spec.name!r} raised {type(error).__name__}: {error}"
         ) from error
 
 

@@ -45,6 +45,8 @@ class Artifact:
         facts: what the reader saw in each part, by role. Tensor formats give "inputs" and
             "outputs" (tuples of TensorSpec) and "metadata" (a mapping of str to str).
         task: the task that the package states, for task backends; None where it states none.
+        settings: of the package's processor, recognised in this artifact's file; they count where the
+            package states none.
     """
 
     format: str
@@ -55,6 +57,7 @@ class Artifact:
     requires: Requires = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
     task: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,48 +19,30 @@ from inference_core.verdict import Reason
 
 
 def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
-    """The package with task, labels and processor, where a processor recognises its artifact.
+    """The package with task, labels and processor, where a processor recognises its artifacts.
 
-    A package that states its processor gets its task from that, unless it states one; else it stays
-    as it is.
+    A package that states its processor is only asked about with that one, and only where it states no
+    settings for it: then each artifact's are those that the processor recognises in its file.
 
     Raises:
-        InvalidModel: two processors claim it (the message names the manifest line to write), or
-            one sees that its metadata is damaged.
+        InvalidModel: two processors claim it (the message names the manifest line to write), its
+            artifacts contradict each other or the manifest, or a processor sees that the metadata
+            are damaged.
     """
-    if package.processor is not None:
-        if package.task is None:
-            return replace(package, task=_task_of(package.processor.name, settings))
-        return package
+    stated = package.processor
+    claims = [_claims(artifact, settings, stated) for artifact in package.artifacts]
+    names = sorted({name for each in claims for name in each})
+    if len(names) > 1:
+        raise InvalidModel(
+            f"{package.root} is recognised by the processors {' and '.join(names)}; write "
+            f'a model.json with the line "processor": {{"name": "{names[0]}"}}'
+        )
+    if names:
+        return _completed(package, names[0], [each.get(names[0]) for each in claims])
+    if stated is not None:
+        return replace(package, task=package.task or _task_of(stated.name, settings))
     if any(len(each.parts) > 1 for each in package.artifacts):
         return package
-    claims: dict[str, Recognition] = {}
-    for artifact in package.artifacts:
-        for name, recognition in _claims(artifact, settings).items():
-            if claims.setdefault(name, recognition) != recognition:
-                raise InvalidModel(
-                    f"the artifacts of {package.root} differ in what {name!r} recognises in them "
-                    f"({claims[name].task}, {recognition.task}); write the line "
-                    f'"processor": {{"name": "{name}"}} into its model.json, with the labels'
-                )
-    if len(claims) > 1:
-        raise InvalidModel(
-            f"{package.root} is recognised by the processors {' and '.join(sorted(claims))}; write "
-            f'a model.json with the line "processor": {{"name": "{min(claims)}"}}'
-        )
-    for name, recognition in claims.items():
-        wider = catalog.WIDER_TASKS.get(package.task or "")
-        if package.task is not None and recognition.task not in (package.task, wider):
-            raise InvalidModel(
-                f"{package.root} states the task {package.task}, and {name!r} recognises "
-                f"{recognition.task}; mend the manifest's task, or name its processor"
-            )
-        return replace(
-            package,
-            task=package.task or recognition.task,
-            labels=package.labels or recognition.labels,
-            processor=ProcessorSpec(name, recognition.settings, recognised=True),
-        )
     wanted = next(filter(None, map(catalog.processor_wanted, package.artifacts)), None)
     if wanted is None:
         return package
@@ -73,22 +56,72 @@ def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
     return replace(package, processor=ProcessorSpec(wanted, recognised=True))
 
 
+def _completed(
+    package: ModelPackage, name: str, found: Sequence[Recognition | None]
+) -> ModelPackage:
+    """The package with what the processor `name` recognised in each of its artifacts."""
+    seen = [each for each in found if each is not None]
+    labels = package.labels or _agreed(package, name, "labels", {each.labels for each in seen})
+    task = _agreed(package, name, "task", {each.task for each in seen})
+    if package.task not in (None, task) and catalog.WIDER_TASKS.get(package.task) != task:
+        raise InvalidModel(
+            f"{package.root} states the task {package.task}, and {name!r} recognises {task}; mend "
+            "the manifest's task, or name its processor"
+        )
+    # An artifact that says nothing of itself, such as an engine, has what all others have.
+    first, *others = (each.settings for each in seen)
+    common = {
+        key: value
+        for key, value in first.items()
+        if all(key in each and each[key] == value for each in others)
+    }
+    return replace(
+        package,
+        artifacts=tuple(
+            replace(artifact, settings=common if one is None else one.settings)
+            for artifact, one in zip(package.artifacts, found, strict=True)
+        ),
+        task=package.task or task,
+        labels=labels,
+        processor=package.processor or ProcessorSpec(name, recognised=True),
+    )
+
+
+def _agreed(package: ModelPackage, name: str, what: str, values: set[Any]) -> Any:
+    if len(values) == 1:
+        return values.pop()
+    raise InvalidModel(
+        f"the artifacts of {package.root} differ in the {what} that {name!r} recognises in them; "
+        f"write its {what} into its model.json"
+    )
+
+
 def _task_of(name: str, settings: Configuration) -> str | None:
     """The task of a processor that has just one; None also if it can't be used, which loading tells."""
     task = getattr(processor_class(name, settings), "TASK", None)
     return task if isinstance(task, str) else None
 
 
-def _claims(artifact: Artifact, settings: Configuration) -> dict[str, Recognition]:
-    """What each installed processor recognises in an artifact."""
+def _claims(
+    artifact: Artifact, settings: Configuration, stated: ProcessorSpec | None
+) -> dict[str, Recognition]:
+    """What each installed processor recognises in an artifact; where one is stated, only that."""
+    if len(artifact.parts) > 1 or (stated is not None and stated.settings):
+        return {}
     claims: dict[str, Recognition] = {}
+    only = None if stated is None else (stated.name,)
     for facts in artifact.facts.values():
         if "outputs" not in facts and not facts.get("metadata"):
             continue  # nothing in it that could be recognised
-        for plugin in discovery.plugins("processors", settings):
+        for plugin in discovery.plugins("processors", settings, only):
             if plugin.failure:
                 continue  # the reason appears in the resolution where the processor is needed
-            recognition = discovery.asked(plugin, "recognise", facts, Recognition)
+            try:
+                recognition = discovery.asked(plugin, "recognise", facts, Recognition)
+            except InvalidModel:
+                if stated is None:
+                    raise
+                continue  # who states the processor, does it for metadata that aren't right
             if recognition is not None:
                 claims[plugin.record.name] = recognition
     return claims

@@ -31,13 +31,19 @@ class RowProcessor:
         if package.processor.settings.get("crash"):
             raise ZeroDivisionError("the processor's own mistake")
         (self.spec,) = parts["model"].inputs
+        self.offset = package.processor.settings.get("offset", 0)
 
     @classmethod
     def recognise(cls, facts):
         metadata = facts.get("metadata", {})
+        if metadata.get("family") == "damaged":
+            raise InvalidModel("its metadata are damaged")
         if metadata.get("family") != "rows":
             return None
-        return Recognition("rows", ("low", "high"), {"from": "metadata"})
+        settings = {"from": "metadata"}
+        if "offset" in metadata:
+            settings["offset"] = int(metadata["offset"])
+        return Recognition("rows", tuple(metadata.get("labels", "low high").split()), settings)
 
     def preprocess(self, inputs, options):
         import numpy as np
@@ -54,7 +60,7 @@ class RowProcessor:
         if options.broken == "postprocess":
             raise ZeroDivisionError("in postprocess")
         assert len(outputs["y"]) == context, "core gave the padding to the processor"
-        return [[float(v) * options.scale for v in row] for row in outputs["y"]]
+        return [[float(v) * options.scale + self.offset for v in row] for row in outputs["y"]]
 
 
 class Encoded:
