@@ -203,7 +203,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(requires=["wheels"])
 def alone(session: nox.Session) -> None:
-    """Install each wheel beside core and nothing else, import what it offers, list the backends."""
+    """Install each wheel with those of ours that it needs and nothing else, import what they offer, list
+    the backends."""
     core = DISTRIBUTIONS["inference-core"]
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder, "bare")
@@ -212,10 +213,11 @@ def alone(session: nox.Session) -> None:
         for each in DISTRIBUTIONS.values():
             # A copy for each takes a tenth of the time in which pip would make it anew.
             own = shutil.copytree(bare, Path(folder, each.name), symlinks=True)
-            if each is not core:
-                # Without what else it needs: it has to say what is missing, not to fail for it.
-                _pip_into(session, own, "--no-deps", str(each.wheel))
-            attempt = ("-I", "-W", "error", str(TOOLS / "try_wheel.py"), each.name)
+            names = [each.name, *(name for name in _with_needs([each.name]) if name != each.name)]
+            if others := [str(DISTRIBUTIONS[name].wheel) for name in names if name != core.name]:
+                # Without what else they need: they have to say what is missing, not to fail for it.
+                _pip_into(session, own, "--no-deps", *others)
+            attempt = ("-I", "-W", "error", str(TOOLS / "try_wheel.py"), *names)
             session.run(_python_of(own), *attempt, external=True, env=PLAIN)
 
 
@@ -323,6 +325,17 @@ def _cpu_torch(session: nox.Session) -> bool:
     return not any(name.startswith(("nvidia-", "cuda-", "triton")) for name in names)
 
 
+def _with_needs(names: Iterable[str]) -> list[str]:
+    """Core, and these distributions of ours with all others of ours that they need."""
+    found = ["inference-core"]
+    pending = list(names)
+    while pending:
+        if (name := pending.pop(0)) not in found:
+            found.append(name)
+            pending += [need for need in DISTRIBUTIONS[name].needs if need in DISTRIBUTIONS]
+    return found
+
+
 def _ours_in(requirements: Path) -> list[str]:
     """The distributions of ours, with their extras, that a requirements file names."""
     if not requirements.is_file():
@@ -335,7 +348,8 @@ def _ours_in(requirements: Path) -> list[str]:
 def _install(
     session: nox.Session, names: Iterable[str], *requirements: Path, core: Path | None = None
 ) -> None:
-    """Install core, these distributions of ours from their wheels, and requirements files.
+    """Install core, these distributions of ours and those that they need from their wheels, and
+    requirements files.
 
     Args:
         session: whose environment.
@@ -344,17 +358,18 @@ def _install(
         core: the wheel of another core than the current one.
     """
     files = [path for path in requirements if path.is_file()]
-    extras: dict[str, set[str]] = {"inference-core": set()}
-    for name in (*names, *(each for path in files for each in _ours_in(path))):
-        wanted = name.partition("[")[2].rstrip("]")
-        extras.setdefault(_name(name), set()).update(filter(None, wanted.split(",")))
+    wanted = [*names, *(each for path in files for each in _ours_in(path))]
+    extras: dict[str, set[str]] = {name: set() for name in _with_needs(map(_name, wanted))}
+    for name in wanted:
+        chosen = name.partition("[")[2].rstrip("]")
+        extras[_name(name)].update(filter(None, chosen.split(",")))
     wheels_of = {name: str(DISTRIBUTIONS[name].wheel) for name in extras}
     wheels_of["inference-core"] = str(core or DISTRIBUTIONS["inference-core"].wheel)
     # pip keeps an installed version even if its wheel was built anew: replace it by force.
     session.install("--no-deps", "--force-reinstall", *wheels_of.values())
     ours = [
-        f"{wheels_of[name]}[{','.join(sorted(chosen))}]" if chosen else wheels_of[name]
-        for name, chosen in extras.items()
+        f"{wheels_of[name]}[{','.join(sorted(words))}]" if words else wheels_of[name]
+        for name, words in extras.items()
     ]
     others = [word for path in files for word in ("-r", str(path))]
     session.install("-c", str(CONSTRAINTS), *ours, *others)

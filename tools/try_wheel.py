@@ -1,9 +1,9 @@
-"""Tries an installed distribution of ours: imports all its entry points and runs `infer backends`.
+"""Tries installed distributions of ours: imports all their entry points and runs `infer backends`.
 
-    python -I -W error tools/try_wheel.py inference-onnx
+    python -I -W error tools/try_wheel.py inference-doctr inference-onnx inference-vision
 
-For a Python that has core and that distribution and nothing else: no framework, no other plugin.
-Standard library only, for nothing else is there.
+For a Python that has core and these and nothing else: no framework, no other plugin. Standard library
+only, for nothing else is there.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ INFER = (sys.executable, "-I", "-W", "error", "-m", "inference_core")
 WORKS = ("ready", "incomplete")
 
 
-def main(name: str) -> int:
-    """Try the distribution; 0, or it ends with what doesn't work."""
-    points = metadata.distribution(name).entry_points
+def main(names: list[str]) -> int:
+    """Try the distributions; 0, or it ends with what doesn't work."""
+    points = [point for name in names for point in metadata.distribution(name).entry_points]
     site = Path(sysconfig.get_path("purelib")).resolve()
     for point in points:
         loaded = point.load()
@@ -42,4 +42,4 @@ def main(name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))
