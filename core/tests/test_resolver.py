@@ -347,6 +347,37 @@ def test_a_task_backend_does_not_run_a_graph_whose_package_states_a_processor(li
     assert sorted(order(recognised)) == ["linear", "story"]
 
 
+def test_a_device_that_a_backend_declares_is_judged_by_it(fake, package, plain_machine):
+    can_load = """
+    from inference_core.verdict import Reason
+    DEVICES = ("cpu", "npu")
+
+    @hookimpl
+    def can_load(request):
+        return Verdict.reject(Reason("device", f"no {request.device} is here"))
+    """
+    fake.backend("x", can_load=can_load)
+    (candidate,) = AutoModel.resolve(package({}), device="npu", backend="x").candidates
+    assert str(candidate.verdict.reasons[0]) == "device: no npu is here"
+    with pytest.raises(InvalidArgument, match="device='tpu' isn't known"):
+        AutoModel.resolve(package({}), device="tpu")
+
+
+def test_backends_of_other_formats_come_last_whatever_else_they_lack(runs, fake, package):
+    runs("z")
+    can_load = """
+    from inference_core.verdict import Reason
+
+    @hookimpl
+    def can_load(request):
+        return Verdict.reject(Reason("format", "another"), Reason("device", "none"))
+    """
+    fake.backend("a", can_load=can_load)
+    fake.backend("b", can_load=can_load.replace('"format"', '"trust"'))
+    names = [each.backend for each in AutoModel.resolve(package({})).candidates]
+    assert names == ["z", "b", "a"]
+
+
 def test_resolving_loads_nothing_and_imports_no_framework(linear):
     import sys
 

@@ -44,6 +44,7 @@ class Backend:
         plugin: the module or instance that the entry point gives.
         kind: "tensor" or "task".
         options: the dataclass of its load options, None if it declares none.
+        devices: names of devices that it knows, here or not, besides those that every backend knows.
     """
 
     def __init__(self, record: Record, plugin: Any, wrappers: tuple[Plugin, ...]) -> None:
@@ -51,6 +52,7 @@ class Backend:
         self.plugin = plugin
         self.kind: str = getattr(plugin, "KIND", "tensor")
         self.options: type[Any] | None = getattr(plugin, "OPTIONS", None)
+        self.devices: tuple[str, ...] = tuple(getattr(plugin, "DEVICES", ()))
         if self.options is not None:
             if not is_dataclass(self.options):
                 raise TypeError("its OPTIONS is no dataclass")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from inference_core import catalog
 from inference_core.errors import (
     InferenceError,
     InvalidArgument,
@@ -78,9 +79,9 @@ class Model:
 
     @property
     def task(self) -> str | None:
-        """The model's task; None for a plain graph, or where neither the manifest nor the processor
-        says it."""
-        return self.package.task or self._session_task()
+        """What the model does: what a task backend says it loaded, else what manifest or processor say;
+        None for a plain graph, or where nobody says it."""
+        return self._session_task() or self.package.task
 
     def _session_task(self) -> str | None:
         return next(iter(self._parts.values())).session.task
@@ -88,6 +89,11 @@ class Model:
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names by class id, () if the model has none."""
+        processor, task = self.package.processor, self._session_task()
+        if task and processor and processor.recognised:
+            wider = catalog.WIDER_TASKS.get(task)
+            if self.package.task not in (task, wider):
+                return ()  # they are of what the processor recognised, and this does something else
         return self.package.labels
 
     @property
@@ -159,14 +165,21 @@ class Model:
         Reading the next inputs, preprocessing, running and postprocessing overlap. A few inputs are
         read ahead, never more. With `from_pretrained(batch_size=N)` up to N inputs that are already
         waiting go through the graph at once; without it each goes at once and alone, which gives
-        the earliest result. Closing the iterator, or leaving its loop, stops all, and closes `inputs`
-        if it is a generator. Where `inputs` wait for something then, as a queue or a camera does, that
-        takes up to 5 seconds, after which they are closed when they wake.
+        the earliest result.
 
-        With `live=True` the inputs are never held up, as a camera's frames mustn't be: those that
-        come while the model is busy are dropped but for the newest, which is next. They go through
-        the model one at a time, so that a result is never older than the work on it and on the one
-        before. `dropped` of the iterator says how many there were.
+        Closing the stream stops all, and closes `inputs` if it is a generator. `with` does so, or
+        `close`, from any thread; so does leaving the loop of a stream that has no name (`for … in
+        model.stream(…)`), but one that has a name reads on. Where `inputs` wait for something then,
+        as a queue or a camera does, that takes up to 5 seconds, after which they are closed when
+        they wake.
+
+        With `live=True` the inputs are never held up, as a camera's frames mustn't be. They go through
+        the model one at a time and without a pause, the newest each time, and the loop gets the newest
+        result: whatever input is newer than that of the result came while the model was at work on
+        that or on the one after it, at most two runs ago. Inputs and results for which something newer
+        came before their turn are dropped; `dropped` of the stream counts them. Inputs that never
+        wait, as those of a file, would nearly all be dropped, and reading them slow the model: this is
+        for cameras and the like.
 
         Raises:
             InvalidArgument: at once, for an option that doesn't exist or a wrong value.
@@ -181,12 +194,13 @@ class Model:
             )
         if not isinstance(live, bool):
             raise InvalidArgument(f"live={live!r} must be True or False")
-        from inference_core.streaming import ResultStream, Tally, in_one, pipelined
+        from inference_core.live_pipeline import LivePipeline
+        from inference_core.streaming import ResultStream, pipelined
 
-        stages, tally = self.stages(**options).values(), Tally()
+        stages = self.stages(**options).values()
         if live:
-            return ResultStream(pipelined(inputs, [in_one(stages)], 1, tally), tally)
-        return ResultStream(pipelined(inputs, stages, self.stream_batch), tally)
+            return ResultStream(LivePipeline(inputs, stages))
+        return pipelined(inputs, stages, self.stream_batch)
 
     def stages(self, **options: Any) -> dict[str, Callable[[Any], Any]]:
         """The steps of `predict` by name and in order, to call (and time) one by one.

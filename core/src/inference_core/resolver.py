@@ -68,7 +68,12 @@ class Resolver:
         accepted = sorted((c for c in candidates if c.accepted), key=self._rank)
         refused = sorted(
             (c for c in candidates if not c.accepted),
-            key=lambda c: (_only_format(c), self._place(c.backend), c.backend, str(c.artifact)),
+            key=lambda c: (
+                _of_another_format(c),
+                self._place(c.backend),
+                c.backend,
+                str(c.artifact),
+            ),
         )
         request = self.wish.request
         asked = [f"{name}={value}" for name in ("backend", "device", "precision", "batch_size")
@@ -181,7 +186,7 @@ class Resolver:
         backends = [backend for _, backend in self.backends if isinstance(backend, Backend)]
         reports = [backend.probe(self.environment) for backend in backends]
         kinds = {each.partition(":")[0] for report in reports for each in report.devices}
-        kinds |= set(KNOWN_DEVICES)
+        kinds |= {*KNOWN_DEVICES, *(name for backend in backends for name in backend.devices)}
         if not is_device_name(device):
             raise _bad_value("device", device, kinds)
         kind, forced = device.partition(":")[0], self.wish.request.backend
@@ -341,6 +346,5 @@ def _batch_reason(artifact: Artifact, batch_size: int | None) -> Reason | None:
     )
 
 
-def _only_format(candidate: Candidate) -> bool:
-    reasons = candidate.verdict.reasons
-    return bool(reasons) and all(reason.code == "format" for reason in reasons)
+def _of_another_format(candidate: Candidate) -> bool:
+    return any(reason.code == "format" for reason in candidate.verdict.reasons)

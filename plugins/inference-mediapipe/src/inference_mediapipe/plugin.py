@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PLUGIN_API = 1
 KIND = "task"
+DEVICES = ("cpu", "gpu")
 OPTIONS = MediapipeOptions
 FORMATS = ("mediapipe-task", "tflite")
 
