@@ -203,8 +203,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(requires=["wheels"])
 def alone(session: nox.Session) -> None:
-    """Install each wheel with those of ours that it needs and nothing else, import what they offer, list
-    the backends."""
+    """Install each wheel with those of ours that it needs and nothing else, import what they offer and
+    list the backends."""
     core = DISTRIBUTIONS["inference-core"]
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder, "bare")

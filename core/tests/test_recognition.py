@@ -112,3 +112,34 @@ def test_artifacts_that_differ_in_their_labels_say_so(several):
 def test_a_task_that_contradicts_the_recognised_one_is_refused(several):
     with pytest.raises(InvalidModel, match="states the task dishes, and 'rows' recognises rows"):
         AutoModel.resolve(several(ROWS, task="dishes"))
+
+
+SPEAKER = """
+    from inference_core.verdict import Reason
+
+    KIND = "task"
+
+    class Speaker:
+        inputs = outputs = ()
+        metadata = {{}}
+        device, device_arrays, thread_safe = "cpu", None, True
+        task = {task!r}
+
+        def close(self):
+            pass
+
+    @hookimpl
+    def can_load(artifact):
+        return Verdict.accept("cpu")
+
+    @hookimpl
+    def load(artifact):
+        return Speaker()
+"""
+
+
+@pytest.mark.parametrize(("task", "labels"), [("rows", ("low", "high")), ("columns", ())])
+def test_a_task_backend_says_itself_what_it_does_with_a_recognised_file(linear, fake, task, labels):
+    fake.backend("speaker", can_load=SPEAKER.format(task=task))
+    with AutoModel.from_pretrained(linear.file(metadata=ROWS), backend="speaker") as model:
+        assert (model.task, model.labels) == (task, labels)
