@@ -303,6 +303,15 @@ def bench(session: nox.Session) -> None:
     session.run("python", str(BENCHMARKS / "run.py"), *session.posargs, env={**PLAIN, **THREADS})
 
 
+@nox.session(default=False, requires=["wheels", "trained_models"])
+def bench_runtimes(session: nox.Session) -> None:
+    """Measure against MediaPipe, LiteRT and OnnxTR by hand; fails if a figure is over its budget."""
+    names = ["inference-mediapipe", "inference-tflite", "inference-doctr[cpu]"]
+    _install(session, names, *(DISTRIBUTIONS[_name(each)].requirements for each in names))
+    script = str(BENCHMARKS / "other_runtimes.py")
+    session.run("python", script, env={**PLAIN, **THREADS, MODELS_VARIABLE: str(MODELS)})
+
+
 def _installable(session: nox.Session) -> list[str]:
     """All distributions, or all but those that need torch where there is no CPU build of it."""
     if _cpu_torch(session):
