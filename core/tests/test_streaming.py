@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inference_core import AutoModel, InvalidArgument, InvalidInput, streaming
-from inference_core.streaming import pipelined
+from inference_core import AutoModel, InvalidArgument, InvalidInput, pipeline
+from inference_core.live_pipeline import LivePipeline
+from inference_core.streaming import ResultStream, pipelined
 
 
 def each(function):
@@ -172,7 +173,7 @@ def test_leaving_the_loop_is_enough():
 
 def woken_after_the_end(inputs, asleep, wake, monkeypatch):
     """Leave the loop over inputs when they are asleep, and only then wake them."""
-    monkeypatch.setattr(streaming, "_PATIENCE", 0.05)
+    monkeypatch.setattr(pipeline, "_PATIENCE", 0.05)
     seen = []
 
     def consume():
@@ -243,7 +244,7 @@ def test_a_source_that_was_left_and_fails_to_close_says_so_itself(monkeypatch):
 
 
 def test_a_source_that_takes_its_time_to_close_is_waited_for(monkeypatch):
-    monkeypatch.setattr(streaming, "_PATIENCE", 0.01)
+    monkeypatch.setattr(pipeline, "_PATIENCE", 0.01)
     ended = []
 
     def inputs():
@@ -316,8 +317,7 @@ def test_what_waits_is_taken_together_and_what_does_not_is_not_waited_for():
 
 
 def live(inputs, stage):
-    tally = streaming.Tally()
-    return streaming.ResultStream(streaming.pipelined(inputs, [stage], 1, tally), tally)
+    return ResultStream(LivePipeline(inputs, [stage]))
 
 
 def test_a_live_stream_drops_what_comes_while_it_is_busy_and_counts_it():
