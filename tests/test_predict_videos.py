@@ -9,10 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from inference_core import AutoModel, InvalidInput
+from inference_core.cli import main
+from inference_core.cli.video import AnnotatedVideo
 
 vision = pytest.importorskip("inference_vision")
 pytest.importorskip("inference_onnx")
@@ -158,6 +163,88 @@ def test_predict_on_a_video_gives_frames_an_annotated_video_and_coco(infer, clip
         assert annotation["image_id"] == image
         assert annotation["category_id"] == detection["class_id"] + 1
         assert [x, y, x + width, y + height] == pytest.approx(detection["xyxy"], abs=0.01)
+
+
+class SlowCamera:
+    """What OpenCV opens in the place of a camera: it states 25 frames a second and gives 10."""
+
+    left = 8
+
+    def __init__(self, picture):
+        self.picture = picture
+
+    def isOpened(self):
+        return True
+
+    def get(self, key):
+        import cv2
+
+        return 25.0 if key == cv2.CAP_PROP_FPS else 0.0
+
+    def read(self):
+        time.sleep(0.1)
+        self.left -= 1
+        return self.left >= 0, self.picture.copy()
+
+    def release(self):
+        pass
+
+
+def test_an_annotated_video_of_a_camera_takes_as_long_as_what_it_saw(
+    monkeypatch, tmp_path, capsys, pictures
+):
+    import cv2
+
+    real, camera = cv2.VideoCapture, SlowCamera(cv2.imread(str(pictures[0])))
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patched:
+        # The writer looks at what it wrote with the same class.
+        patched.setattr(cv2, "VideoCapture", lambda at: camera if at == 0 else real(at))
+        words = [*FIRST, "0", "--save", "out", "--json"]
+        assert main(words) == 1  # for the camera that ends
+    *frames, summary, _ = rows(capsys.readouterr().out)
+    seconds = frames[-1]["timestamp"] - frames[0]["timestamp"]
+    with vision.Video(summary["saved"]) as saved:
+        assert saved.fps == 25
+        assert len(list(saved)) == pytest.approx(25 * seconds + 1, abs=0.6)  # and the last itself
+    assert seconds >= 0.1 * (len(frames) - 1)
+    assert summary["frames"] == len(frames) > 1
+
+
+class Written:
+    """A writer of videos that keeps what it is given."""
+
+    path, fps = "x.mp4", 10
+
+    def __init__(self):
+        self.shown = []
+
+    @property
+    def frames(self):
+        return len(self.shown)
+
+    def write(self, pixels):
+        self.shown.append(pixels)
+
+    def close(self):
+        self.shown.append("end")
+
+
+@given(st.lists(st.integers(0, 20_000), min_size=1, max_size=20, unique=True).map(sorted))
+def test_at_any_time_an_annotated_video_of_a_camera_shows_the_last_frame_until_then(milliseconds):
+    writer = Written()
+    annotated = AnnotatedVideo(writer, live=True)
+    for at in milliseconds:
+        annotated.write(at, at / 1000)
+    annotated.close()
+    first, last = milliseconds[0], milliseconds[-1]
+    assert writer.shown.pop() == "end"
+    assert len(writer.shown) == round((last - first) / 1000 * writer.fps) + 1
+    for number, at in enumerate(writer.shown):
+        # Each is due at the nearest frame of the video, half a frame (50 ms) away at most.
+        shown = first + number * 1000 / writer.fps
+        assert at <= shown + 50
+        assert all(other <= at or other >= shown + 50 for other in milliseconds)
 
 
 @pytest.fixture

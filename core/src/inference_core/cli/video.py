@@ -1,6 +1,7 @@
 """`infer predict` on a video file or a camera: a result for each frame, and an annotated video.
 
-Of a camera, frames that come while the model is busy are dropped, but for the newest.
+Of a camera, frames that come while the model is busy are dropped, but for the newest. The annotated
+video takes as long as what the camera saw.
 """
 
 from __future__ import annotations
@@ -63,56 +64,104 @@ class Watcher:
         name = f"camera {source}" if isinstance(source, int) else str(source)
         try:
             with vision.Video(source) as clip:
-                writer = None
+                live, annotated = isinstance(source, int), None
                 if self._folder:
                     stem = f"camera-{source}" if isinstance(source, int) else source.stem
                     target = self._folder.free(f"{stem}.mp4")
                     with naming("--save", target):
                         writer = vision.VideoWriter(target, clip.fps or DEFAULT_FPS)
-                self._frames(clip, name, writer, live=isinstance(source, int))
+                    annotated = AnnotatedVideo(writer, live=live)
+                self._frames(clip, name, annotated, live=live)
         except (PluginError, InvalidArgument):
             raise
         except InferenceError as error:
             self._report.failure(str(error), name)
 
-    def _frames(self, clip: Any, name: str, writer: Any, *, live: bool) -> None:
+    def _frames(
+        self, clip: Any, name: str, annotated: AnnotatedVideo | None, *, live: bool
+    ) -> None:
         done, begun = 0, time.monotonic()
         try:
             # Closed in turn, also by an interrupt: the bar, the stream, and then the video is whole.
             with (
-                _finished(writer),
-                closing(self._model.stream(clip, live=live, **self._parameters)) as results,
+                _finished(annotated),
+                self._model.stream(clip, live=live, **self._parameters) as results,
                 closing(progress(results, clip.count, name, "frames")) as frames,
             ):
                 for frame, result in frames:
-                    self._tell(frame, name, result, writer)
+                    self._tell(frame, name, result, annotated)
                     done += 1
         finally:
             if done:
                 seconds = time.monotonic() - begun
-                saved = writer.path if writer and writer.frames else None
+                saved = annotated.path if annotated and annotated.frames else None
                 dropped = results.dropped if live else None
                 self._report.video(name, done, seconds, saved, dropped)
 
-    def _tell(self, frame: Any, name: str, result: Any, writer: Any) -> None:
+    def _tell(self, frame: Any, name: str, result: Any, annotated: AnnotatedVideo | None) -> None:
         at = {"frame": frame.index, "timestamp": round(frame.timestamp, 6)}
-        pixels = drawn(result, frame) if writer else None
-        if pixels is not None:
-            with naming("--save", writer.path):
-                writer.write(pixels)
-        elif writer:
+        pixels = drawn(result, frame) if annotated else None
+        if annotated and pixels is not None:
+            with naming("--save", annotated.path):
+                annotated.write(pixels, frame.timestamp)
+        elif annotated:
             self._report.undrawable(result)
         if self._coco:
             self._coco.add(result, name, at)
         self._report.frame(name, at, result, quiet=pixels is not None or self._coco is not None)
 
 
+class AnnotatedVideo:
+    """The frames that were drawn, as a video as long as what it shows.
+
+    Args:
+        writer: an `inference_vision.VideoWriter`, whose frames per second are those of the source.
+        live: frames may be missing, or come at another rate than the source states. So each is written
+            again until it is time for the next, and of those too close together the last.
+
+    Attributes:
+        path: where it will be.
+    """
+
+    def __init__(self, writer: Any, *, live: bool) -> None:
+        self.path: Path = writer.path
+        self._writer, self._live = writer, live
+        self._last: Any = None  # drawn, and not yet written
+        self._begun: float | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many were written."""
+        count: int = self._writer.frames
+        return count
+
+    def write(self, pixels: Any, timestamp: float) -> None:
+        """Add a frame: uint8 (height, width, 3), blue first; its time is in seconds."""
+        if not self._live:
+            self._writer.write(pixels)
+            return
+        self._begun = timestamp if self._begun is None else self._begun
+        due = round((timestamp - self._begun) * self._writer.fps)
+        while self._last is not None and self._writer.frames < due:
+            self._writer.write(self._last)
+        self._last = pixels
+
+    def close(self) -> None:
+        """Finish the video."""
+        last, self._last = self._last, None
+        try:
+            if last is not None:
+                self._writer.write(last)
+        finally:
+            self._writer.close()
+
+
 @contextmanager
-def _finished(writer: Any) -> Iterator[None]:
+def _finished(annotated: AnnotatedVideo | None) -> Iterator[None]:
     """Finish the annotated video, if there is one, whatever happens inside."""
     try:
         yield
     finally:
-        if writer:
-            with naming("--save", writer.path):
-                writer.close()
+        if annotated:
+            with naming("--save", annotated.path):
+                annotated.close()
