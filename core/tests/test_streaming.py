@@ -24,6 +24,10 @@ def each(function):
     return lambda batch: [function(value) for value in batch]
 
 
+def live(inputs, stage):
+    return ResultStream(LivePipeline(inputs, [stage]))
+
+
 def threads():
     return {t for t in threading.enumerate() if t.name.startswith("inference-stream")}
 
@@ -171,6 +175,191 @@ def test_leaving_the_loop_is_enough():
     assert ended.wait(10)
 
 
+class Endless:
+    """Numbers without an end, and whether they were closed."""
+
+    def __init__(self):
+        self.closed = threading.Event()
+
+    def __iter__(self):
+        try:
+            yield from itertools.count()
+        finally:
+            self.closed.set()
+
+
+def streamed(inputs, kind):
+    return live(inputs, list) if kind == "live" else pipelined(inputs, [list])
+
+
+each_kind = pytest.mark.parametrize("kind", ["live", "all"])
+
+
+@each_kind
+def test_the_end_of_with_stops_a_stream_that_has_a_name(kind):
+    inputs = Endless()
+    with streamed(inputs, kind) as stream:
+        for _ in stream:
+            break
+        assert not inputs.closed.is_set()
+    assert inputs.closed.is_set()
+    assert threads() == set()
+    assert next(stream, None) is None
+
+
+@each_kind
+def test_without_with_a_stream_that_has_a_name_goes_on_after_its_loop_until_it_is_let_go(kind):
+    inputs = Endless()
+    stream = streamed(inputs, kind)
+    seen = []
+    for _ in range(2):
+        for value, _ in stream:
+            seen.append(value)
+            break
+    assert seen[0] < seen[1]
+    assert not inputs.closed.is_set()
+    del stream
+    assert inputs.closed.is_set()
+    assert threads() == set()
+
+
+@each_kind
+def test_a_stream_that_nobody_read_closes_its_inputs_too(kind):
+    class Inputs:
+        closed = 0
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise AssertionError("nobody asked")
+
+        def close(self):
+            self.closed += 1
+
+    inputs = Inputs()
+    with streamed(inputs, kind) as stream:
+        pass
+    stream.close()
+    assert inputs.closed == 1
+    assert list(stream) == []
+
+
+@each_kind
+@pytest.mark.parametrize("where", ["inputs", "stage"])
+def test_another_thread_may_close_a_stream_and_who_waits_for_its_results_gets_no_more(kind, where):
+    taken, asleep, go, ended = threading.Event(), threading.Event(), threading.Event(), []
+
+    def wait(value):
+        if taken.is_set():
+            asleep.set()
+            assert go.wait(10)
+        return value
+
+    def inputs():
+        for value in itertools.count():
+            yield wait(value) if where == "inputs" else value
+
+    stage = each(wait if where == "stage" else int)
+    stream = live(inputs(), stage) if kind == "live" else pipelined(inputs(), [stage])
+    next(stream)
+    taken.set()
+
+    def consume():
+        ended.append(len(list(stream)))
+        go.set()  # what is awaited ends only after the loop has
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    assert asleep.wait(10)
+    stream.close()
+    consumer.join(10)
+    assert len(ended) == 1
+    assert ended[0] <= 3  # those that were ready before
+    assert threads() == set()
+
+
+def test_a_stage_may_close_its_own_stream():
+    streams, asked = [], threading.Event()
+
+    def stage(batch):
+        if batch == [3]:
+            asked.wait(10)
+            streams[0].close()
+        return batch
+
+    streams.append(pipelined(range(1000), [stage]))
+    stream = streams[0]
+    assert [next(stream), next(stream)] == [(0, 0), (1, 1)]
+    asked.set()
+    assert list(stream) in ([], [(2, 2)])
+    stream.close()
+    assert threads() == set()
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_each_result_goes_to_one_of_the_threads_that_ask(batch):
+    stream, taken = pipelined(range(300), [list, list], batch), [[], [], []]
+    consumers = [threading.Thread(target=each.extend, args=(stream,)) for each in taken]
+    for consumer in consumers:
+        consumer.start()
+    for consumer in consumers:
+        consumer.join(10)
+    assert sorted(pair for each in taken for pair in each) == [(n, n) for n in range(300)]
+    assert all(each == sorted(each) for each in taken)
+
+
+def test_one_of_the_threads_that_ask_gets_the_error_and_the_others_the_end():
+    def inputs():
+        yield 1
+        raise OSError("the camera is gone")
+
+    stream, ends = pipelined(inputs(), [list]), []
+
+    def consume():
+        try:
+            ends.append(list(stream))
+        except OSError as error:
+            ends.append(str(error))
+
+    assert next(stream) == (1, 1)
+    consumers = [threading.Thread(target=consume) for _ in range(3)]
+    for consumer in consumers:
+        consumer.start()
+    for consumer in consumers:
+        consumer.join(10)
+    assert sorted(ends, key=str) == [[], [], "the camera is gone"]
+
+
+@each_kind
+def test_after_an_error_nothing_more_is_worked_on(kind):
+    worked, taken, failed = [], threading.Event(), threading.Event()
+
+    def stage(batch):
+        worked.extend(batch)
+        if batch == [1]:
+            failed.set()
+            raise ValueError("not this one")
+        return batch
+
+    def inputs():
+        yield 0
+        assert taken.wait(10)
+        yield 1
+        assert failed.wait(10)
+        yield from (2, 3)
+
+    stream = live(inputs(), stage) if kind == "live" else pipelined(inputs(), [stage, list])
+    assert next(stream) == (0, 0)
+    taken.set()
+    assert failed.wait(10)
+    time.sleep(0.05)  # whoever may work on does it now
+    with pytest.raises(ValueError, match="not this one"):
+        next(stream)
+    assert worked == [0, 1]
+    assert list(stream) == []
+
+
 def woken_after_the_end(inputs, asleep, wake, monkeypatch):
     """Leave the loop over inputs when they are asleep, and only then wake them."""
     monkeypatch.setattr(pipeline, "_PATIENCE", 0.05)
@@ -208,6 +397,29 @@ def test_leaving_the_loop_does_not_wait_for_ever_for_a_source_that_waits(monkeyp
 
     woken_after_the_end(iter(get, None), asleep, lambda: waiting.put(2), monkeypatch)
     assert waiting.empty()  # the reader took one more and went
+
+
+def test_a_source_that_was_left_is_not_waited_for_again(monkeypatch):
+    asleep, go = threading.Event(), threading.Event()
+
+    def inputs():
+        yield 1
+        asleep.set()
+        assert go.wait(10)
+
+    stream = pipelined(inputs(), [list])
+    assert next(stream) == (1, 1)
+    assert asleep.wait(10)
+    monkeypatch.setattr(pipeline, "_PATIENCE", 0.05)
+    stream.close()
+    (left,) = threads()
+    monkeypatch.setattr(pipeline, "_PATIENCE", 3600)
+    again = threading.Thread(target=stream.close, daemon=True)
+    again.start()
+    again.join(10)
+    assert not again.is_alive()
+    go.set()
+    left.join(10)
 
 
 def test_a_source_that_was_left_is_closed_when_it_wakes(monkeypatch):
@@ -316,10 +528,6 @@ def test_what_waits_is_taken_together_and_what_does_not_is_not_waited_for():
     assert all(size <= 4 for size in sizes)
 
 
-def live(inputs, stage):
-    return ResultStream(LivePipeline(inputs, [stage]))
-
-
 def test_a_live_stream_drops_what_comes_while_it_is_busy_and_counts_it():
     """The stage is held at its first input until the source has given all of them."""
     read, busy, done = [], threading.Event(), threading.Event()
@@ -360,27 +568,64 @@ def test_a_live_stream_that_keeps_up_drops_nothing():
     assert stream.dropped == 0
 
 
+def test_a_live_loop_that_takes_its_time_gets_the_newest_result_and_the_others_are_counted():
+    """Nobody asks for a result while the stage is at work on nine inputs, one after the other."""
+    begun = [threading.Event() for _ in range(11)]
+
+    def stage(batch):
+        begun[batch[0]].set()
+        return batch
+
+    def inputs():
+        for value, each in enumerate(begun):
+            yield value
+            assert each.wait(10)  # nothing is replaced before the stage
+
+    with live(inputs(), stage) as stream:
+        assert next(stream) == (0, 0)
+        assert begun[10].wait(10)
+        assert next(stream)[0] >= 9  # the last may be on its way
+        list(stream)
+        assert stream.dropped in (8, 9)
+
+
 @given(
     count=st.integers(0, 40),
     naps=st.lists(st.sampled_from([0, 0, 0.0005, 0.002]), min_size=1, max_size=7),
-    slow=st.sampled_from([0, 0.001]),
+    loop=st.lists(st.sampled_from([0, 0, 0.001, 0.003, 0.02]), min_size=1, max_size=7),
 )
-@settings(max_examples=40, deadline=None)
-def test_whatever_the_pace_a_live_stream_keeps_the_order_the_last_and_the_count(count, naps, slow):
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_pace_a_live_stream_keeps_the_order_the_age_the_last_and_the_count(
+    count, naps, loop
+):
+    """Ages are told by what came before what, not by a clock."""
+    came, floor, begun = -1, -1, []
+
     def inputs():
+        nonlocal came
         for value in range(count):
             time.sleep(naps[value % len(naps)])
             yield value
+            came = value  # the reader has it, and asks for the next
 
     def stage(batch):
+        nonlocal floor
+        assert batch[0] >= floor  # the newest of those that had come when the last run ended
+        begun.extend(batch)
         time.sleep(naps[-1 - batch[0] % len(naps)])
+        floor = came
         return [value * 10 for value in batch]
 
     stream, seen = live(inputs(), stage), []
-    for value, result in stream:
-        time.sleep(slow)
+    while True:
+        ready = begun[-2] if len(begun) > 1 else -1  # what was begun before the last has a result
+        value, result = next(stream, (None, None))
+        if value is None:
+            break
+        assert value >= ready
         assert result == value * 10
         seen.append(value)
+        time.sleep(loop[value % len(loop)])
     assert seen == sorted(set(seen))
     assert seen[-1:] == ([count - 1] if count else [])
     assert len(seen) + stream.dropped == count
@@ -457,7 +702,12 @@ def test_leaving_the_loop_of_a_live_stream_stops_it_and_the_camera(linear):
     with AutoModel.from_pretrained(linear.package()) as model:
         for _ in model.stream(camera(), live=True):
             break
-        assert closed.wait(5)
+        assert closed.is_set()
+        closed.clear()
+        with model.stream(camera(), live=True) as stream:
+            for _ in stream:
+                break
+        assert closed.is_set()
 
 
 def test_a_model_streams_in_batches_where_it_was_told_so(linear):
