@@ -104,6 +104,7 @@ PROCESSORS = dict.fromkeys(
         "embedding",
         "sam",
         "semantic-segmentation",
+        "ssd",
         "yolo",
         "yolo-keypoints",
         "yolo-nas",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +116,23 @@ def test_averaging_compares_with_the_best_box_and_not_with_the_average():
     assert len(found(outputs(chain), options=BlazefaceOptions(iou=0.9, max_detections=2))) == 2
 
 
+def test_an_overlap_of_exactly_the_iou_is_another_face():
+    """MediaPipe averages where the overlap is above its threshold, and not at it."""
+    halves = {0: (0.9, 40, 40, 30, 20), 1: (0.8, 50, 40, 30, 20)}
+    assert len(found(outputs(halves), options=BlazefaceOptions(iou=0.5))) == 2
+    assert len(found(outputs(halves), options=BlazefaceOptions(iou=0.49))) == 1
+    same = {0: (0.9, 40, 40, 30, 20), 1: (0.8, 40, 40, 30, 20)}
+    assert len(found(outputs(same), options=BlazefaceOptions(iou=1))) == 2
+
+
+def test_a_score_of_exactly_the_confidence_is_a_face():
+    """MediaPipe passes over what is below its threshold, and not what is at it."""
+    raw = outputs({7: (0.5, 40, 40, 20, 20)})
+    assert raw["scores"][0, 7] == 0
+    assert len(found(raw, options=BlazefaceOptions(confidence=0.5))) == 1
+    assert len(found(raw, options=BlazefaceOptions(confidence=0.5001))) == 0
+
+
 def test_confidence_decides_what_is_a_face():
     raw = outputs({7: (0.5001, 40, 40, 20, 20), 9: (0.2, 90, 90, 20, 20)})
     assert len(found(raw)) == 1
@@ -133,8 +151,29 @@ def test_boxes_are_clipped_to_the_picture_and_keypoints_are_not():
     np.testing.assert_allclose(found(raw).keypoints[0, 0], [-26, 64, 1])
 
 
-def test_a_box_without_an_area_does_not_last_forever():
-    assert len(found(outputs({0: (0.9, 64, 64, 0, 0), 1: (0.8, 64, 64, -3, 4)}))) == 0
+def test_boxes_that_are_none_take_no_place_and_weigh_nothing():
+    face = (0.8, 64, 64, 20, 20)
+    none = [
+        (0.9, 64, 4, 8, 8),
+        (0.9, 64, 64, 0, 0),
+        (0.9, 64, 64, -20, -20),
+        (0.9, 64, 64, 1e-30, 9),
+    ]
+    raw = outputs({300: face, **dict(enumerate(none))})
+    for most in (1, 300):  # the first lies in the padding
+        (seen,) = found(raw, (128, 64), BlazefaceOptions(max_detections=most))
+        np.testing.assert_allclose(seen.xyxy, [54, 22, 74, 42], atol=1e-4)
+        assert seen.confidence == pytest.approx(0.8)
+
+
+def test_enormous_boxes_cover_the_picture_and_leave_the_others_alone():
+    raw = outputs({0: (0.9, 64, 64, 10, 10), 1: (0.8, 64, 64, 10, 10)})
+    raw["boxes"][0, 0, 2:4] = 3e38
+    result = found(raw)
+    np.testing.assert_allclose(result.xyxy, [[0, 0, 128, 128], [59, 59, 69, 69]])
+    raw["boxes"][0, 0, 4] = 3e38
+    with pytest.raises(InvalidModel, match="infinite keypoints"):
+        found(raw, size=(9000, 9000))
 
 
 def test_extreme_scores_are_scores():
@@ -226,9 +265,23 @@ def test_pixels_are_sampled_corner_on_corner_in_the_middle_of_black(size, color_
     assert square.source == size
 
 
-@pytest.mark.parametrize("size", [(40_000, 10), (3, 70_000)])
-def test_pictures_of_any_length_are_sampled(size):
+@pytest.mark.parametrize(("pixel", "wanted"), [(0, -1), (255, 1), (51, -0.6)])
+def test_pixels_are_minus_one_to_one(pixel, wanted):
+    planes = np.empty((3, 32, 32), np.float32)
+    write_square(Image(np.full((32, 32, 3), pixel, np.uint8), "rgb", "x"), planes)
+    np.testing.assert_allclose(planes, wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(40_000, 10), (3, 70_000), (131_068, 4), (2, 400_000)])
+def test_pictures_of_any_length_are_sampled(size, monkeypatch):
     width, height = size
+    warp = cv2.warpAffine
+
+    def limited(pixels, *arguments):
+        assert max(pixels.shape) < 2**15 - 1  # what OpenCV 4 takes
+        return warp(pixels, *arguments)
+
+    monkeypatch.setattr(cv2, "warpAffine", limited)
     planes = np.empty((3, 128, 128), np.float32)
     square = write_square(Image(np.full((height, width, 3), 255, np.uint8), "rgb", "x"), planes)
     assert square.source == size

@@ -156,11 +156,22 @@ def test_a_wrong_setting_is_an_error_that_names_it(make, settings_given, words):
 
 
 def test_a_graph_of_another_kind_is_refused(make):
-    for output in [(1, 4), (1, 7, 2100), (1, 3, 1, 1)]:
+    for output in [(1, 4), (1, 7, 2100), (1, 3, 2, 1), (1, 1, 3, 1), (1, 1, 1, 4)]:
         with pytest.raises(InvalidModel, match="exactly one output"):
             make(ClassificationProcessor, output)
     with pytest.raises(InvalidModel, match="uint8"):
         make(ClassificationProcessor, (1, 3), settings={"mean": [1, 1, 1]}, dtype="uint8")
+
+
+@pytest.mark.parametrize("shape", [(None, 1, 1, 3), (1, 3, 1, 1)])
+def test_scores_may_have_two_axes_more(make, picture, shape):
+    processor = make(ClassificationProcessor, shape)
+    _, context = processor.preprocess([picture], OPTIONS)
+    raw = np.reshape(np.float32([0.1, 0.7, 0.2]), (1, *shape[1:]))
+    (found,) = processor.postprocess({"output0": raw}, context, OPTIONS)
+    assert found.labels == ("b", "c", "a")
+    with pytest.raises(InvalidModel, match="shape"):
+        processor.postprocess({"output0": raw}, context * 3, OPTIONS)
 
 
 def test_nan_scores_and_wrong_shapes_are_errors(make):

@@ -275,8 +275,10 @@ def test_tokens_are_pooled_as_the_settings_say(pooling, expected):
     assert result(both, tokens, (9, 9), options).vector.tolist() == expected
     both = made(EmbeddingProcessor, (1, 2, 2), (1, 2))
     assert result(both, tokens[0, :1], (9, 9), options, "out1").vector.tolist() == [1, 2]
-    flat = made(EmbeddingProcessor, (1, 2, 1, 1))
-    assert result(flat, tokens[:, 0, :, None, None], (9, 9), options).vector.tolist() == [1, 2]
+    for shape in [(1, 2, 1, 1), (1, 1, 1, 2)]:  # the latter as TensorFlow's feature vectors
+        flat = made(EmbeddingProcessor, shape)
+        raw = tokens[:, 0].reshape(shape)
+        assert result(flat, raw, (9, 9), options).vector.tolist() == [1, 2]
 
 
 def test_an_embedding_that_does_not_fit_is_refused():

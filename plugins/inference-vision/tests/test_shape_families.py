@@ -50,7 +50,9 @@ PROTOTYPES = (1, 32, 160, 160)
         ([(None, 7)], [("yolo", None), ("yolo-nas", None)]),
         ([(20, 7)], [("yolo", None), ("yolo-nas", None)]),
         ([(1, 7)], [("classification", 7)]),
+        ([(1, 1, 1, 1001)], [("classification", 1001)]),
         ([(1, 21, 512, 512)], [("semantic-segmentation", 21)]),
+        ([(1, 10, 4), (1, 10), (1, 10), (1,)], [("ssd", None)]),
         # One row per cell and scores in columns, several boxes, a depth map, anything else.
         ([(1, 8400, 84)], []),
         ([(1, 84, 8400), (1, 84, 8400)], []),
@@ -61,6 +63,13 @@ PROTOTYPES = (1, 32, 160, 160)
 )
 def test_shapes_tell_what_a_graph_may_be(outputs, expected):
     assert found(*outputs) == expected
+
+
+def test_channels_may_come_last():
+    image = (1, 640, 640, 3)
+    assert found((1, 116, 8400), (1, 160, 160, 32), image=image) == [("yolo-segmentation", 80)]
+    assert found((1, 512, 512, 21), image=image) == [("semantic-segmentation", 21)]
+    assert found((1, 512, 512, 1), image=image) == []
 
 
 def test_the_number_of_labels_narrows_the_choice():

@@ -1,9 +1,10 @@
-"""Graphs as TensorFlow has them: coordinates as fractions of the input, channels last in maps too."""
+"""Graphs as TensorFlow has them: fractions of the input as coordinates, and metadata of files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from inference_core.errors import InvalidModel
@@ -11,15 +12,9 @@ from inference_core.package import ModelPackage, ProcessorSpec
 from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 from inference_vision.classification import ClassificationOptions, ClassificationProcessor
-from inference_vision.depth import DepthOptions, DepthProcessor
-from inference_vision.outputs import channels_last
-from inference_vision.semantic_segmentation import (
-    SegmentationOptions,
-    SemanticSegmentationProcessor,
-)
 from inference_vision.yolo import YoloProcessor
 from inference_vision.yolo_keypoints import YoloKeypointsProcessor
-from inference_vision.yolo_options import YoloMaskOptions, YoloOptions
+from inference_vision.yolo_options import YoloOptions
 from inference_vision.yolo_oriented import YoloOrientedProcessor
 from inference_vision.yolo_segmentation import YoloSegmentationProcessor
 
@@ -102,63 +97,67 @@ def test_a_box_of_enormous_fractions_covers_the_picture():
     assert [0, 0, width, height] in found.xyxy.tolist()
 
 
+OLD = boxes_scores(POINTS.reshape(3, -1))
+OLD[0, :4] /= FRACTIONS[:, None]
+
+
+@pytest.mark.parametrize("points", [[17, 3], [17, 2]])
+def test_keypoints_in_pixels_beside_relative_boxes_are_refused(points):
+    """As Ultralytics' first exports for TensorFlow Lite had them."""
+    settings = {"layout": "boxes-scores", "coordinates": "relative", "keypoints": points}
+    extras = OLD[:, 6:].reshape(1, 17, 3, 9)[:, :, : points[1]].reshape(1, -1, 9)
+    raw = np.concatenate([OLD[:, :6], extras], axis=1)
+    with pytest.raises(InvalidModel, match="Export the model again"):
+        result(YoloKeypointsProcessor, {"y": raw}, YoloOptions(), **settings)
+    nobody = raw * (np.arange(raw.shape[1]) != 4)[:, None] * (np.arange(raw.shape[1]) != 5)[:, None]
+    assert len(result(YoloKeypointsProcessor, {"y": nobody}, YoloOptions(), **settings)) == 0
+
+
+def test_a_relative_keypoint_may_lie_far_outside():
+    raw = OLD.copy()
+    inside = raw[0, 6:].reshape(17, 3, 9)
+    inside[:, :2] /= FRACTIONS[:2, None]
+    inside[3, 0] = 5
+    settings = {"layout": "boxes-scores", "coordinates": "relative"}
+    found = result(YoloKeypointsProcessor, {"y": raw}, YoloOptions(), **settings)
+    assert found.keypoints[:, 3, 0].min() > 500
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_fractions_that_nobody_stated_are_an_error_that_names_the_setting(case):
+    processor, extras = CASES[case]
+    raw = boxes_scores(extras)
+    raw[0, :4] /= FRACTIONS[:, None]
+    with pytest.raises(InvalidModel, match='"coordinates": "relative"'):
+        result(processor, {"y": raw}, YoloOptions(), layout="boxes-scores")
+    stated = {"layout": "boxes-scores", "coordinates": "pixels"}
+    result(processor, {"y": raw}, YoloOptions(), **stated)
+    raw[0, :4, 0] *= FRACTIONS  # one box is in pixels
+    assert len(result(processor, {"y": raw}, YoloOptions(), layout="boxes-scores"))
+
+
+def test_fractions_in_the_padding_are_noticed_too():
+    rows = np.array([[[0.2, 0.01, 0.3, 0.02, 0.9, 1], [0, 0, 0, 0, 0, 0]]], np.float32)
+    with pytest.raises(InvalidModel, match="fractions"):
+        result(YoloProcessor, {"y": rows}, YoloOptions(), layout="end-to-end")
+
+
+def test_a_list_without_boxes_says_nothing_of_coordinates():
+    rows = np.zeros((1, 5, 6), np.float32)
+    options = YoloOptions(confidence=0)
+    assert len(result(YoloProcessor, {"y": rows}, options, layout="end-to-end")) == 0
+
+
+def test_in_a_tiny_input_boxes_may_be_tiny(make):
+    processor = make(YoloProcessor, (1, 5, 6), image=(1, 3, 16, 64))
+    _, context = processor.preprocess([np.zeros((16, 64, 3), np.uint8)], YoloOptions())
+    rows = np.array([[[0, 0, 1.2, 1.4, 0.9, 1]] * 5], np.float32)
+    assert len(processor.postprocess({"output0": rows}, context, YoloOptions())[0]) == 5
+
+
 def test_another_kind_of_coordinates_is_refused():
     with pytest.raises(InvalidModel, match="'coordinates' must be one of pixels, relative"):
         made(YoloProcessor, {"y": boxes_scores(CASES["boxes"][1])}, coordinates="percent")
-
-
-def test_prototypes_of_masks_may_have_their_channels_last():
-    coefficients = RNG.normal(0, 1, (3, 8)).astype(np.float32)
-    prototypes = RNG.normal(0, 1, (1, 8, 16, 24)).astype(np.float32)
-    raw = boxes_scores(coefficients)
-    options = YoloMaskOptions()
-    first = {"p": prototypes, "y": raw}
-    wanted = result(YoloSegmentationProcessor, first, options, last=False)
-    turned = {"p": prototypes.transpose(0, 2, 3, 1), "y": raw}
-    got = result(YoloSegmentationProcessor, turned, options)
-    assert wanted.masks.any()
-    np.testing.assert_array_equal(got.masks, wanted.masks)
-
-
-@pytest.mark.parametrize(
-    ("shape", "inputs_last", "last"),
-    [
-        ((1, 160, 160, 32), False, True),
-        ((1, 32, 160, 160), True, False),
-        ((1, 80, 160, 32), True, True),
-        ((1, 32, 80, 160), False, False),
-        ((1, None, None, None), True, True),
-        ((None, 21, None, None), False, False),
-        ((1, 64, 64), True, False),
-        (None, True, False),
-    ],
-)
-def test_equal_sides_tell_where_the_channels_are_and_else_the_pictures(shape, inputs_last, last):
-    image = (1, 64, 96, 3) if inputs_last else (1, 3, 64, 96)
-    assert channels_last(shape, (TensorSpec("x", "float32", image),)) is last
-
-
-@pytest.mark.parametrize("classes", [1, 3])
-def test_class_maps_may_have_their_channels_last(classes):
-    labels = ("a", "b", "c")[: max(classes, 2)]
-    scores = RNG.normal(0, 2, (1, classes, 16, 24)).astype(np.float32)
-    options = SegmentationOptions(confidence_map=True)
-    how = {"labels": labels}
-    processor = SemanticSegmentationProcessor
-    wanted = result(processor, {"y": scores}, options, last=False, **how)
-    got = result(processor, {"y": scores.transpose(0, 2, 3, 1)}, options, **how)
-    np.testing.assert_array_equal(got.class_map, wanted.class_map)
-    np.testing.assert_allclose(got.confidence, wanted.confidence, rtol=1e-6)
-    with pytest.raises(InvalidModel, match=f"scores {max(classes, 2)} classes"):
-        made(processor, {"y": scores.transpose(0, 2, 3, 1)}, labels=("a",) * 7)
-
-
-def test_depth_may_have_its_channel_last():
-    depths = RNG.uniform(0, 9, (1, 1, 16, 24)).astype(np.float32)
-    wanted = result(DepthProcessor, {"y": depths}, DepthOptions(), labels=(), last=False)
-    turned = {"y": depths.transpose(0, 2, 3, 1)}
-    got = result(DepthProcessor, turned, DepthOptions(), labels=())
-    np.testing.assert_array_equal(got.depth, wanted.depth)
 
 
 METADATA = {"task": "detect", "names": "{0: 'a', 1: 'b'}", "stride": "32", "imgsz": "[64, 96]"}
@@ -205,35 +204,56 @@ def test_a_segmentation_export_is_recognised_with_its_prototypes(image):
 def classifier(**changes):
     """The facts of a classifier as TensorFlow Lite's metadata describe one."""
     return {
-        "inputs": (TensorSpec("image", "uint8", (1, 224, 224, 3)),),
+        "inputs": (TensorSpec("image", "uint8", (1, 8, 8, 3)),),
         "outputs": (TensorSpec("scores", "uint8", (1, 3)),),
         "metadata": {"name": "birds"},
         "tflite.signatures": {},
+        "tflite.quantized": ("image", "scores"),
         "tflite.labels": ("robin", "wren", "owl"),
         "tflite.normalization": {"mean": (127.5,), "std": (127.5, 128.0, 127.0)},
         **changes,
     }
 
 
-def test_a_classifier_with_labels_and_a_normalisation_needs_no_manifest():
-    seen = ClassificationProcessor.recognise(classifier())
-    assert (seen.task, seen.labels) == ("image-classification", ("robin", "wren", "owl"))
+def recognised(seen, input_dtype):
     package = ModelPackage(
         "b", Path("b"), (), seen.task, seen.labels, ProcessorSpec("classification", seen.settings)
     )
     graph = Graph(
-        (TensorSpec("image", "float32", (1, 8, 8, 3)),), (TensorSpec("s", "float32", (1, 3)),)
+        (TensorSpec("image", input_dtype, (1, 8, 8, 3)),), (TensorSpec("s", "float32", (1, 3)),)
     )
-    processor = ClassificationProcessor(package, {"model": graph})
-    picture = np.full((20, 10, 3), (30, 20, 10), np.uint8)  # blue first
-    feeds, context = processor.preprocess([picture], ClassificationOptions())
-    wanted = (np.array([10, 20, 30]) - 127.5) / (127.5, 128, 127)
-    np.testing.assert_allclose(feeds["image"][0, 0, 0], wanted, atol=1e-5)
+    return ClassificationProcessor(package, {"model": graph})
+
+
+# Dark, with a bright column at its left edge, which a crop would cut off; blue first.
+MARKED = np.full((10, 20, 3), (30, 20, 10), np.uint8)
+MARKED[:, :2] = (250, 240, 230)
+STRETCHED = cv2.resize(MARKED, (8, 8), interpolation=cv2.INTER_LINEAR)[..., ::-1].astype(float)
+
+
+def test_a_classifier_with_labels_and_a_normalisation_needs_no_manifest():
+    seen = ClassificationProcessor.recognise(classifier())
+    assert (seen.task, seen.labels) == ("image-classification", ("robin", "wren", "owl"))
+    processor = recognised(seen, "float32")
+    feeds, context = processor.preprocess([MARKED], ClassificationOptions())
+    wanted = (STRETCHED - 127.5) / (127.5, 128, 127)
+    np.testing.assert_allclose(feeds["image"][0], wanted, atol=1e-5)
     # Of a softmax that was quantised, and doesn't add up to 1.
     (result,) = processor.postprocess(
         {"s": np.float32([[0.5, 0.25, 0.125]])}, context, ClassificationOptions()
     )
     assert result.confidence.tolist() == [0.5, 0.25, 0.125]
+
+
+@pytest.mark.parametrize("normalisation", [{"mean": (127.5,), "std": (127.5,)}, {}])
+def test_plain_uint8_takes_pixels_as_they_are_whatever_the_normalisation(normalisation):
+    said = {"tflite.quantized": ("scores",), "tflite.normalization": normalisation}
+    processor = recognised(ClassificationProcessor.recognise(classifier(**said)), "uint8")
+    feeds, _ = processor.preprocess([MARKED], ClassificationOptions())
+    np.testing.assert_array_equal(feeds["image"][0], STRETCHED)
+
+
+PLAIN_INT8 = TensorSpec("image", "int8", (1, 8, 8, 3))
 
 
 @pytest.mark.parametrize(
@@ -246,11 +266,23 @@ def test_a_classifier_with_labels_and_a_normalisation_needs_no_manifest():
         {"tflite.normalization": {"mean": (), "std": ()}},
         {"tflite.normalization": {"mean": (0.0,), "std": (0.0,)}},
         {"inputs": (TensorSpec("tokens", "int32", (1, 128)),)},
+        {"inputs": (PLAIN_INT8,), "tflite.quantized": ("scores",)},
+        {"inputs": (TensorSpec("image", "float32", (1, None, None, 3)),)},
+        {"tflite.quantized": ("image",)},  # scores of 0 to 255
         {"outputs": (TensorSpec("a", "uint8", (1, 3)), TensorSpec("b", "uint8", (1, 3)))},
     ],
 )
 def test_one_that_says_less_is_not_guessed(changes):
     assert ClassificationProcessor.recognise(classifier(**changes)) is None
+
+
+def test_quantised_int8_and_scores_of_four_axes_are_recognised():
+    specs = {
+        "inputs": (PLAIN_INT8,),
+        "outputs": (TensorSpec("scores", "int8", (1, 1, 1, 3)),),
+    }
+    seen = ClassificationProcessor.recognise(classifier(**specs))
+    assert seen.settings["scale"] == 1
 
 
 def test_ultralytics_classifiers_have_their_softmax_in_the_graph():

@@ -238,8 +238,8 @@ def one_box(layout):
 
 
 def answer(layout, raw, **options):
-    outputs = {"output0": raw[None]}
-    return processor_of(layout).postprocess(outputs, (SQUARE,), YoloOptions(**options))[0]
+    processor = processor_of(layout, settings={"coordinates": "pixels"})
+    return processor.postprocess({"output0": raw[None]}, (SQUARE,), YoloOptions(**options))[0]
 
 
 @pytest.mark.parametrize("layout", SHAPES)

@@ -2,7 +2,9 @@
 
 The sources are MediaPipe's calculators: ssd_anchors, tensors_to_detections and non_max_suppression.
 Boxes that belong to one face are averaged, weighted by their scores ("weighted" suppression), which
-keeps a face steady from frame to frame.
+keeps a face steady from frame to frame. As there, a score *below* the confidence is none of a face,
+and boxes are one face whose overlap is *above* the IoU. Boxes of a negative size go before; here also
+those without any, at which MediaPipe would stop.
 """
 
 from __future__ import annotations
@@ -67,54 +69,26 @@ def faces(
     scores = (1 / (1 + np.exp(-clipped))).astype(np.float32)
     likely = np.flatnonzero(scores >= options.confidence)
     likely = likely[np.argsort(-scores[likely], kind="stable")]
-    found = raw[likely].astype(np.float32)
+    # float64: areas and sums of finite float32 numbers can't overflow it.
+    found = raw[likely].astype(np.float64)
     check_finite(found, output, "boxes")
     # Four corners and the keypoints: all of them are averaged alike.
     places = np.empty_like(found)
     centre, half = found[:, :2] + centres[likely], found[:, 2:4] / 2
     places[:, :2], places[:, 2:4] = centre - half, centre + half
-    keypoints = found[:, 4:].reshape(-1, len(KEYPOINT_NAMES), 2) + centres[likely, None]
-    places[:, 4:] = keypoints.reshape(-1, NUMBERS - 4)
-    merged, confidence = _weighted(places, scores[likely], options)
-    return _in_source(merged, confidence, square, label)
-
-
-def _weighted(
-    places: NDArray[np.float32], scores: NDArray[np.float32], options: BlazefaceOptions
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The faces, and the score of the best box of each. Boxes come and go best first."""
-    merged: list[NDArray[np.float32]] = []
-    confidence: list[np.float32] = []
-    while len(scores) and len(merged) < options.max_detections:
-        same = _overlaps(places[:, :4]) > options.iou
-        same[0] = True  # also one without an area, which overlaps nothing
-        weights = scores[same] / scores[same].sum()
-        merged.append(weights @ places[same])
-        confidence.append(scores[0])
-        places, scores = places[~same], scores[~same]
-    rows = np.array(merged, np.float32).reshape(-1, NUMBERS)
-    return rows, np.array(confidence, np.float32)
-
-
-def _overlaps(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of each box with the first."""
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    areas = sides[:, 0] * sides[:, 1]
-    shared = np.minimum(boxes[:, 2:], boxes[0, 2:]) - np.maximum(boxes[:, :2], boxes[0, :2])
-    both = np.maximum(shared, 0).prod(axis=1)
-    union = areas + areas[0] - both
-    return np.asarray(np.divide(both, union, out=np.zeros_like(both), where=union > 0))
-
-
-def _in_source(
-    places: NDArray[np.float32], confidence: NDArray[np.float32], square: Square, label: str
-) -> Detections:
-    xyxy = square.to_source(places[:, :4])
-    inside = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
-    points = places[inside, 4:].reshape(-1, len(KEYPOINT_NAMES), 2)
+    offsets = found[:, 4:].reshape(-1, len(KEYPOINT_NAMES), 2)
+    places[:, 4:] = (offsets + centres[likely, None]).reshape(-1, NUMBERS - 4)
+    sized = (places[:, 2:4] > places[:, :2]).all(axis=1)
+    merged, confidence = _weighted(places[sized], scores[likely[sized]], options.iou)
+    xyxy = square.to_source(merged[:, :4])
+    # What lies in the padding is no face, and takes no face's place.
+    inside = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: options.max_detections]
+    points = merged[inside, 4:].reshape(-1, len(KEYPOINT_NAMES), 2)
     keypoints = np.ones((*points.shape[:2], 3), np.float32)
-    keypoints[..., :2] = square.points_to_source(points)
-    count = int(inside.sum())
+    with np.errstate(over="ignore"):  # the check tells in better words
+        keypoints[..., :2] = square.points_to_source(points)
+    check_finite(keypoints, output, "keypoints")
+    count = len(inside)
     return Detections(
         xyxy[inside],
         confidence[inside],
@@ -124,3 +98,27 @@ def _in_source(
         keypoints=keypoints,
         keypoint_names=KEYPOINT_NAMES,
     )
+
+
+def _weighted(
+    places: NDArray[np.float64], scores: NDArray[np.float32], iou: float
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The faces, and the score of the best box of each. Boxes come and go best first."""
+    merged: list[NDArray[np.float64]] = []
+    confidence: list[np.float32] = []
+    while len(scores):
+        # The best box belongs to its face also at an IoU of 1.
+        same = np.append(True, _overlaps(places[0, :4], places[1:, :4]) > iou)
+        weights = scores[same] / scores[same].sum()
+        merged.append(weights @ places[same])
+        confidence.append(scores[0])
+        places, scores = places[~same], scores[~same]
+    return np.array(merged).reshape(-1, NUMBERS), np.array(confidence, np.float32)
+
+
+def _overlaps(best: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of a box with each of the others, all of which have an area."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    shared = np.minimum(boxes[:, 2:], best[2:]) - np.maximum(boxes[:, :2], best[:2])
+    both = np.maximum(shared, 0).prod(axis=1)
+    return np.asarray(both / (sides.prod(axis=1) + (best[2:] - best[:2]).prod() - both))

@@ -16,7 +16,9 @@ from inference_core.processor import Graph, Recognition
 
 from inference_vision import ultralytics
 from inference_vision.normalisation import IMAGENET_MEAN, IMAGENET_STD
-from inference_vision.settings import PICTURE_SETTINGS, Settings, pictures_last
+from inference_vision.outputs import as_vectors_shape
+from inference_vision.settings import PICTURE_SETTINGS, Settings
+from inference_vision.tflite_pictures import is_real, pixel_settings, takes_pictures
 
 if TYPE_CHECKING:
     from inference_core.processor import Tensors
@@ -53,7 +55,8 @@ class ClassificationOptions:
 
 
 class ClassificationProcessor:
-    """Image classification with graphs that give one score per class: (batch, classes).
+    """Image classification with graphs that give one score per class: (batch, classes), also with
+    two axes of 1 more, as `outputs.as_vectors_shape` takes them.
 
     Settings (all optional, in the manifest under "processor"):
         activation: "softmax", "sigmoid" or "none"; by default softmax, except for outputs that are
@@ -117,11 +120,13 @@ class ClassificationProcessor:
 
         raw = outputs[self._output]
         count = len(self._labels)
-        if raw.ndim != 2 or len(raw) != len(context) or (count and raw.shape[1] != count):
+        shape = as_vectors_shape(raw.shape)
+        if shape is None or shape[0] != len(context) or shape[1] != (count or shape[1]):
             raise InvalidModel(
                 f"the output {self._output!r} has the shape {raw.shape}, which isn't "
                 f"({len(context)} pictures, {count or 'any number of'} labels)"
             )
+        raw = raw.reshape(shape)
         check_finite(raw, self._output, "scores")
         labels = self._labels or tuple(map(str, range(raw.shape[1])))
         return [
@@ -154,27 +159,17 @@ def _of_yolov5(facts: Facts, metadata: Mapping[str, str]) -> Recognition | None:
 
 
 def _of_tflite(facts: Facts) -> Recognition | None:
-    """Metadata of TensorFlow Lite that names one label per score, and how pixels are normalised. As
-    with Google's own runners, the whole picture is stretched, and scores are what the graph says."""
-    labels, normalisation = facts.get("tflite.labels", ()), facts.get("tflite.normalization")
-    inputs, outputs = facts.get("inputs", ()), facts.get("outputs", ())
-    if not labels or not normalisation or len(inputs) != 1 or len(outputs) != 1:
+    """Metadata of TensorFlow Lite that names one label per score, and how pixels are normalised unless
+    the graph takes them as they are. As with Google's own runners, the whole picture is stretched, and
+    scores are what the graph says."""
+    labels, outputs = facts.get("tflite.labels", ()), facts.get("outputs", ())
+    if not labels or len(outputs) != 1 or not takes_pictures(facts):
         return None
-    shape = outputs[0].shape
-    if shape is None or len(shape) != 2 or shape[1] != len(labels):
+    shape, pixels = as_vectors_shape(outputs[0].shape or ()), pixel_settings(facts)
+    # Integers without a scale may be scores of any range.
+    if pixels is None or not is_real(outputs[0], facts) or not shape or shape[1] != len(labels):
         return None
-    mean, std = (normalisation[name] for name in ("mean", "std"))
-    usual = {len(mean), len(std)} <= {1, 3} and all(number > 0 for number in std)
-    if not usual or not pictures_last(inputs[0].shape):
-        return None
-    settings = {
-        "mean": list(mean * (3 // len(mean))),
-        "std": list(std * (3 // len(std))),
-        "scale": 1,
-        "resize": "stretch",
-        "interpolation": "linear",
-        "activation": "none",
-    }
+    settings = {**pixels, "resize": "stretch", "interpolation": "linear", "activation": "none"}
     return Recognition(ClassificationProcessor.TASK, tuple(labels), settings)
 
 
@@ -185,7 +180,7 @@ def _score_output(package: ModelPackage, outputs: Sequence[TensorSpec]) -> str:
         spec.name
         for spec in outputs
         if spec.shape is None
-        or (len(spec.shape) == 2 and (not count or spec.shape[1] in (count, None)))
+        or ((shape := as_vectors_shape(spec.shape)) and (not count or shape[1] in (count, None)))
     ]
     if len(fitting) == 1:
         return fitting[0]

@@ -14,7 +14,7 @@ from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
 from inference_vision.normalisation import IMAGENET_MEAN, IMAGENET_STD
-from inference_vision.outputs import the_output
+from inference_vision.outputs import as_vectors_shape, the_output
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class EmbeddingOptions:
 
 
 class EmbeddingProcessor:
-    """Embeddings of pictures. The output is (batch, D), (batch, D, 1, 1), or (batch, tokens, D).
+    """Embeddings of pictures. The output is (batch, D), (batch, D, 1, 1), (batch, 1, 1, D), or
+    (batch, tokens, D).
 
     Settings (all optional, in the manifest under "processor"), besides those of
     `picture_input.PictureInput`:
@@ -115,7 +116,7 @@ class EmbeddingProcessor:
         raw = outputs[self._output]
         if raw.ndim == 3 and self._pooling:
             raw = raw[:, 0] if self._pooling == "cls" else raw.mean(axis=1, dtype="float64")
-        elif raw.ndim == 4 and raw.shape[2:] == (1, 1):
-            raw = raw[:, :, 0, 0]
+        elif shape := as_vectors_shape(raw.shape):
+            raw = raw.reshape(shape)
         vectors = as_vectors(raw, context, self._output, options.normalize)
         return [Embedding(vector) for vector in vectors]

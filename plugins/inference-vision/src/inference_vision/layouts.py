@@ -6,10 +6,12 @@ Light: standard library and inference_core only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 from inference_core.errors import InvalidModel
 from inference_core.session import TensorSpec
+
+from inference_vision.outputs import channels_last
 
 Layout = Literal["boxes-scores", "objectness", "end-to-end"]
 """
@@ -60,11 +62,42 @@ def matching_layouts(
     return sure or [layout for layout in LAYOUTS if fitting[layout] is None]
 
 
-def prototypes_of(outputs: Sequence[TensorSpec]) -> TensorSpec | None:
-    """The output that holds the prototypes of masks, the only one with four axes: (batch, M, h, w), or
-    (batch, h, w, M) as TensorFlow has it; `outputs.channels_last` tells."""
+class Prototypes(NamedTuple):
+    """The output with the prototypes of masks.
+
+    Attributes:
+        name: of the output.
+        number: M, of prototypes, and of coefficients with each box.
+        last: whether it is (batch, h, w, M), as TensorFlow has it, and not (batch, M, h, w).
+    """
+
+    name: str
+    number: int
+    last: bool
+
+
+def prototypes_of(
+    outputs: Sequence[TensorSpec], inputs: Sequence[TensorSpec], classes: int
+) -> Prototypes | None:
+    """The only output with four axes; None without one, or where M is open.
+
+    Args:
+        outputs: of the graph. What the boxes have besides place and scores are M numbers.
+        inputs: of the graph.
+        classes: how many labels the model has; 0 if that isn't known.
+    """
     found = [output for output in outputs if output.shape and len(output.shape) == 4]
-    return found[0] if len(found) == 1 else None
+    if len(found) != 1 or not found[0].shape:
+        return None
+    counts = set()
+    for shape in (output.shape for output in outputs if output.shape and len(output.shape) == 3):
+        rows, columns = shape[1] or 0, shape[2] or 0
+        counts |= {columns - 6} | (
+            {rows - 4 - classes, columns - 5 - classes} if classes else set()
+        )
+    last = channels_last(found[0].shape, inputs, counts)
+    number = found[0].shape[3 if last else 1]
+    return None if number is None else Prototypes(found[0].name, number, last)
 
 
 def choose_output(

@@ -3,7 +3,8 @@ and inference_core only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 from inference_core.errors import InvalidModel
 from inference_core.package import ModelPackage
@@ -12,6 +13,7 @@ from inference_core.session import TensorSpec
 from inference_vision.settings import Settings, pictures_last
 
 Shape = tuple[int | None, ...]
+Size = TypeVar("Size", int, int | None)
 
 
 def the_output(
@@ -50,19 +52,36 @@ def the_output(
     )
 
 
-def channels_last(shape: Shape | None, inputs: Sequence[TensorSpec]) -> bool:
+def channels_last(
+    shape: Shape | None, inputs: Sequence[TensorSpec], counts: Collection[int] = ()
+) -> bool:
     """Whether an output of maps is (batch, height, width, channels), as TensorFlow has it, and not
     (batch, channels, height, width).
 
-    Two sides that are equal and unlike the third tell; else it is as with the graph's pictures.
+    The number of channels tells, where it is known and one of the axes; else the order of the
+    graph's pictures, which may differ from that of its maps; and where that is open, too, two sides
+    that are equal and unlike the third.
 
     Args:
         shape: of the output; one that hasn't got four axes has no channels.
         inputs: of the graph.
+        counts: how many channels there may be, as far as that is known otherwise.
     """
     if shape is None or len(shape) != 4:
         return False
     _, first, middle, last = shape
-    if middle is not None and (first == middle) != (middle == last):
-        return first == middle
-    return any(pictures_last(spec.shape) for spec in inputs)
+    if (first in counts) != (last in counts):
+        return last in counts
+    for spec in inputs:
+        if (order := pictures_last(spec.shape)) is not None:
+            return order
+    return middle is not None and first == middle != last
+
+
+def as_vectors_shape(shape: tuple[Size, ...]) -> tuple[Size, Size] | None:
+    """(batch, D) of an output with a vector per picture, which may be (batch, 1, 1, D) as TensorFlow
+    has it, or (batch, D, 1, 1); None of any other."""
+    if len(shape) == 4 and shape[1:3] == (1, 1):
+        return shape[0], shape[3]
+    fits = len(shape) == 2 or (len(shape) == 4 and shape[2:] == (1, 1))
+    return (shape[0], shape[1]) if fits else None

@@ -88,11 +88,14 @@ class SemanticSegmentationProcessor:
         self._output = spec.name
         self._activation = settings.choice("activation", ACTIVATIONS)
         self._labels = package.labels
-        self._last = channels_last(spec.shape, graph.inputs)
+        ids = "int" in spec.dtype
+        # One channel scores the second of two classes; class ids are one.
+        counts = {1} if ids else {len(self._labels), 1 if len(self._labels) == 2 else 0}
+        self._last = channels_last(spec.shape, graph.inputs, counts)
         if spec.shape is not None and len(spec.shape) == 4:
             classes = spec.shape[3 if self._last else 1]
             if classes is not None:
-                self._check_classes(classes, "int" in spec.dtype)
+                self._check_classes(classes, ids)
 
         from inference_vision.picture_input import PictureInput
 

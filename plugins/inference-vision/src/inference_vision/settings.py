@@ -199,7 +199,7 @@ def image_input(
         default: (height, width) where neither graph nor settings say.
         stride: what both must be a multiple of where the graph leaves them open.
         channels: "first" or "last" from the settings; None goes by the shape, and takes first
-            where that leaves it open.
+            where that leaves it open, as graphs with nothing but open axes mostly have it.
 
     Raises:
         InvalidModel: there isn't exactly one input of four axes, one of which holds 3 channels (or
@@ -210,7 +210,7 @@ def image_input(
         raise InvalidModel(f"{package.name}: expected one image input; the graph has {names}")
     spec = inputs[0]
     shape: tuple[int | None, ...] = spec.shape or (None,) * 4
-    last = channels == "last" or (channels is None and pictures_last(shape))
+    last = channels == "last" or (channels is None and bool(pictures_last(shape)))
     if len(shape) != 4 or shape[3 if last else 1] not in (1, 3, None):
         axes = "height, width, 3" if last else "3, height, width"
         raise InvalidModel(f"{package.name}: expected an input (batch, {axes}), found {spec}")
@@ -230,11 +230,17 @@ def image_input(
     return ImageTensor(spec, sides[0], sides[1], depth, last)
 
 
-def pictures_last(shape: tuple[int | None, ...] | None) -> bool:
-    """Whether an input of this shape takes pictures as (batch, height, width, channels)."""
+def pictures_last(shape: tuple[int | None, ...] | None) -> bool | None:
+    """Whether an input of this shape takes pictures as (batch, height, width, channels), and not as
+    (batch, channels, height, width); None where the shape leaves it open, or is none of pictures."""
     if shape is None or len(shape) != 4:
-        return False
-    return shape[1] not in (1, 3, None) and shape[3] in (1, 3)
+        return None
+    first, last = shape[1], shape[3]
+    # A stated 3 (or 1) tells; else an axis that can't be that tells where it isn't.
+    for can_be in ((1, 3), (1, 3, None)):
+        if (first in can_be) != (last in can_be):
+            return last in can_be
+    return None
 
 
 def _is_int(value: Any) -> bool:

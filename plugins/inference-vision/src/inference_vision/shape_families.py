@@ -17,7 +17,8 @@ from inference_core.package import Artifact, ModelPackage
 from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 
-from inference_vision import ultralytics
+from inference_vision import ssd_outputs, ultralytics
+from inference_vision.outputs import as_vectors_shape, channels_last
 
 Shape = tuple[int | None, ...]
 
@@ -30,6 +31,7 @@ _TASKS = {
     "classification": "image-classification",
     "detr": "object-detection",
     "semantic-segmentation": "semantic-segmentation",
+    "ssd": "object-detection",
     "yolo": "object-detection",
     "yolo-keypoints": "keypoint-detection",
     "yolo-nas": "object-detection",
@@ -127,20 +129,24 @@ def families(graph: Graph, labels: int = 0) -> list[Family]:
     if picture is None or len(shapes) != len(graph.outputs):
         return []
     of_rank = {rank: [s for s in shapes if len(s) == rank] for rank in (2, 3, 4)}
+    channels = [shape[3 if channels_last(shape, graph.inputs) else 1] for shape in of_rank[4]]
+    vectors = as_vectors_shape(shapes[0]) if len(shapes) == 1 else None
     if len(of_rank[3]) == 2 and any(shape[-1] == 4 for shape in of_rank[3]):
         found = _transformers(of_rank[3], bool(of_rank[4]))
     elif len(of_rank[3]) == 1 and not of_rank[2]:
-        masks = of_rank[4][0][1] if len(of_rank[4]) == 1 else None
+        masks = channels[0] if len(channels) == 1 else None
         found = _yolo(of_rank[3][0], _cells(picture), masks)
     elif len(shapes) == 1 and of_rank[2] and _is_flat(of_rank[2][0], graph.inputs):
         found = [
             Family("yolo", "detection, as YOLOv7 with its suppression", None, {"layout": "flat"}),
             Family("yolo-nas", "detection, as YOLO-NAS in its flat form", None),
         ]
-    elif len(shapes) == 1 and of_rank[2]:
-        found = [Family("classification", "classification", of_rank[2][0][1])]
-    elif len(shapes) == 1 and of_rank[4] and of_rank[4][0][1] != 1:
-        found = [Family("semantic-segmentation", "a class per pixel", of_rank[4][0][1])]
+    elif vectors:
+        found = [Family("classification", "classification", vectors[1])]
+    elif len(shapes) == len(channels) == 1 and channels[0] != 1:
+        found = [Family("semantic-segmentation", "a class per pixel", channels[0])]
+    elif ssd_outputs.fits(graph.outputs):
+        found = [Family("ssd", "detection, as SSD with its suppression", None)]
     else:
         found = []
     fitting = [each for each in found if each.labels is None or each.labels > 0]

@@ -51,8 +51,8 @@ class Square:
 
     def to_source(self, xyxy: NDArray[Any]) -> NDArray[np.float32]:
         """Boxes (N, 4) of the input as boxes of the picture, clipped to it."""
-        corners = self.points_to_source(xyxy.reshape(-1, 2, 2))
-        return np.asarray(np.clip(corners, 0, np.array(self.source, np.float32))).reshape(-1, 4)
+        corners = xyxy.reshape(-1, 2, 2).astype(np.float64) * self.scale + self.start
+        return np.clip(corners, 0, self.source).astype(np.float32).reshape(-1, 4)
 
 
 def write_square(image: Image, planes: NDArray[Any]) -> Square:
@@ -60,7 +60,8 @@ def write_square(image: Image, planes: NDArray[Any]) -> Square:
     square = Square(image.size, planes.shape[1])
     pixels = image.pixels
     if max(pixels.shape) >= WIDEST:
-        width, height = (max(1, side // 4) for side in image.size)
+        factor = max(pixels.shape) // WIDEST + 1
+        width, height = (max(1, side // factor) for side in image.size)
         shrunk = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         pixels = np.asarray(shrunk, np.uint8)
     # From pixels of the input to those of what is left of the picture.

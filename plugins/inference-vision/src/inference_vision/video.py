@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,13 @@ class Frame(Image):
     Attributes:
         index: 0 for the first frame.
         timestamp: seconds since the beginning of the file, or since a camera's first frame.
+        video: the same for all frames of an opened `Video`, and of no other. Who makes frames may
+            call a video as they like.
     """
 
     index: int
     timestamp: float
+    video: str
 
 
 class Video:
@@ -57,6 +61,7 @@ class Video:
         self.name = f"camera {source}" if self._path is None else str(self._path)
         self._reading = threading.Lock()  # OpenCV must not free what another thread reads
         self._closed = False
+        self._identity = uuid.uuid4().hex  # so that a frame that was pickled still has it
         self._capture = cv2.VideoCapture(
             source if isinstance(source, int) else opencv_name(Path(source))
         )
@@ -91,6 +96,7 @@ class Video:
                 f"{self.name}, frame {index}",
                 index,
                 max(seconds, 0.0),
+                self._identity,
             )
             index += 1
         self._check_end(index)

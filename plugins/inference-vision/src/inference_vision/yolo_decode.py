@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from inference_vision.finite import check_finite, check_scores
 from inference_vision.layouts import Layout
 
+FRACTION = 1.5
+"""What no coordinate of a picture's boxes exceeds if they are fractions of its width and height."""
+
 
 class Candidates(NamedTuple):
     """Boxes of one picture, in no order.
@@ -89,6 +92,27 @@ def decode(
     if extras:
         check_finite(candidates.extras, output, "numbers of boxes")
     return candidates
+
+
+def check_pixels(boxes: NDArray[Any], size: tuple[int, int], output: str) -> None:
+    """Raise if boxes that should be pixels are fractions of the input, which nobody had said: all of
+    them would lie within the input's first pixels.
+
+    Args:
+        boxes: (N, 4) of one picture, in pixels of the input; zeros fill up a list and tell nothing.
+        size: (height, width) of the input; in a small one boxes may be as small.
+        output: name of the output, for the message.
+
+    Raises:
+        InvalidModel: see there.
+    """
+    if len(boxes) and min(size) >= 32 and 0 < np.abs(boxes).max() <= FRACTION:
+        height, width = size
+        raise InvalidModel(
+            f"the output {output!r} has no box beyond the first pixels of the input of {width} x "
+            f"{height}: its boxes are fractions of it, it seems. Write into the processor's settings "
+            'in model.json: "coordinates": "relative" (or "pixels", if they are)'
+        )
 
 
 def _class_ids(column: NDArray[np.float32], count: int, output: str) -> NDArray[np.int64]:

@@ -28,6 +28,9 @@ COCO_NAMES = (
 )  # fmt: skip
 """The 17 points of a person in COCO, in its order."""
 
+FAR = 2.0
+"""Most fractions of a picture's width or height are less, also of points that lie outside of it."""
+
 
 class YoloKeypointsProcessor(YoloModel):
     """Keypoint detection; the settings are those of `yolo`, and:
@@ -67,6 +70,12 @@ class YoloKeypointsProcessor(YoloModel):
         from inference_vision.finite import check_finite
 
         points = found.extras.reshape(-1, *self._shape)
+        if self._relative is not None and len(points) and np.median(abs(points[..., :2])) > FAR:
+            raise InvalidModel(
+                f"the output {self._output!r} has relative boxes with keypoints far outside of the "
+                "picture: they are pixels, it seems, as old versions of Ultralytics exported them for "
+                "TensorFlow Lite. Export the model again with a current version"
+            )
         keypoints = np.ones((*points.shape[:2], 3), np.float32)
         with np.errstate(over="ignore"):
             inside = points[..., :2] if self._relative is None else points[..., :2] * self._relative

@@ -75,8 +75,10 @@ class YoloModel:
         self._input = PictureInput(package, settings, graph.inputs, stride=stride)
         # What relative coordinates are multiplied by: width and height of the input, in float64,
         # which no finite float32 coordinate overflows.
-        relative = settings.choice("coordinates", ("pixels", "relative")) == "relative"
-        self._relative = np.array(self._input.size[::-1], np.float64) if relative else None
+        stated = settings.choice("coordinates", ("pixels", "relative"))
+        size = np.array(self._input.size[::-1], np.float64)
+        self._relative = size if stated == "relative" else None
+        self._stated = stated is not None
 
     @classmethod
     def recognise(cls, facts: Facts) -> Recognition | None:
@@ -135,6 +137,7 @@ class YoloModel:
         from inference_core.results import Detections
 
         from inference_vision.centred_boxes import corners
+        from inference_vision.yolo_decode import check_pixels
 
         if self._layout != "end-to-end" and not self.CENTRED:
             found = found._replace(boxes=corners(found.boxes))
@@ -143,6 +146,8 @@ class YoloModel:
         else:
             kept = self._suppressed(found, options)
         found = found.rows(kept)
+        if not self._stated:
+            check_pixels(found.boxes, self._input.size, self._output)
         xyxy, details = self._located(found, placement)
         x1, y1, x2, y2 = xyxy.T
         inside = (x2 > x1) & (y2 > y1)  # the rest lies in the padding

@@ -162,9 +162,7 @@ class YoloNasProcessor:
     def _detections(
         self, found: Candidates, placement: Placement, options: YoloOptions
     ) -> Detections:
-        import numpy as np
-        from inference_core.results import Detections
-
+        from inference_vision.candidate_detections import detections
         from inference_vision.finite import check_finite
         from inference_vision.nms import non_maximum_suppression
 
@@ -178,15 +176,8 @@ class YoloNasProcessor:
                 max_detections=options.max_detections,
                 class_agnostic=options.class_agnostic,
             )
-        else:
-            kept = np.argsort(-found.scores, kind="stable")[: options.max_detections]
-        found = found.rows(kept)
-        xyxy = placement.to_source(found.boxes)
-        inside = np.all(xyxy[:, 2:] > xyxy[:, :2], axis=1)  # the rest lies in the padding
-        found, xyxy = found.rows(inside), xyxy[inside]
-        ids = found.class_ids
-        labels = tuple(self._labels[i] if self._labels else str(i) for i in ids.tolist())
-        return Detections(xyxy, found.scores, ids, labels, placement.source)
+            found = found.rows(kept)
+        return detections(found, placement, self._labels, options.max_detections)
 
 
 def _boxes_and_scores(package: ModelPackage, outputs: Sequence[TensorSpec]) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from inference_core.processor import Recognition
 
 from inference_vision import ultralytics
 from inference_vision.layouts import Layout, matching_layouts, prototypes_of
-from inference_vision.outputs import channels_last
 
 
 def recognised(facts: Facts, wanted: str, task: str) -> Recognition | None:
@@ -35,10 +34,10 @@ def recognised(facts: Facts, wanted: str, task: str) -> Recognition | None:
     if stated != wanted and (stated is not None or wanted not in ("detect", "segment")):
         return None
     settings: dict[str, Any] = {}
-    extras = _extras(facts, metadata, wanted, settings)
+    labels = ultralytics.labels_of(metadata)
+    extras = _extras(facts, metadata, wanted, len(labels), settings)
     if extras is None:
         return None
-    labels = ultralytics.labels_of(metadata)
     layout = _layout(facts, metadata, len(labels), extras)
     if layout is None:
         return None
@@ -53,17 +52,13 @@ def recognised(facts: Facts, wanted: str, task: str) -> Recognition | None:
 
 
 def _extras(
-    facts: Facts, metadata: Mapping[str, str], wanted: str, settings: dict[str, Any]
+    facts: Facts, metadata: Mapping[str, str], wanted: str, labels: int, settings: dict[str, Any]
 ) -> int | None:
     """How many numbers a box carries for its task; None if that can't be."""
     outputs = facts.get("outputs", ())
     if wanted == "segment":
-        prototypes = prototypes_of(outputs)
-        if prototypes is None or prototypes.shape is None:
-            return None
-        return prototypes.shape[
-            3 if channels_last(prototypes.shape, facts.get("inputs", ())) else 1
-        ]
+        prototypes = prototypes_of(outputs, facts.get("inputs", ()), labels)
+        return prototypes.number if prototypes else None
     if wanted == "pose":
         if "kpt_shape" not in metadata:
             return None

@@ -13,7 +13,6 @@ from inference_core.package import ModelPackage
 from inference_core.processor import Graph
 
 from inference_vision.layouts import prototypes_of
-from inference_vision.outputs import channels_last
 from inference_vision.settings import Settings
 from inference_vision.yolo_model import YoloModel
 from inference_vision.yolo_options import YoloMaskOptions
@@ -36,18 +35,15 @@ class YoloSegmentationProcessor(YoloModel):
     ULTRALYTICS_TASK = "segment"
 
     def _extras_of(self, package: ModelPackage, settings: Settings, graph: Graph) -> int:
-        prototypes = prototypes_of(graph.outputs)
-        self._last = prototypes is not None and channels_last(prototypes.shape, graph.inputs)
-        axis = 3 if self._last else 1
-        channels = prototypes.shape[axis] if prototypes and prototypes.shape else None
-        if prototypes is None or channels is None:
+        prototypes = prototypes_of(graph.outputs, graph.inputs, len(package.labels))
+        if prototypes is None:
             shapes = ", ".join(map(str, graph.outputs)) or "no outputs"
             raise InvalidModel(
                 f"{package.name}: expected one output (batch, prototypes, height, width) with the "
                 f"number of prototypes; the graph gives {shapes}"
             )
-        self._prototypes = prototypes.name
-        return channels
+        self._prototypes, number, self._last = prototypes
+        return number
 
     def _added(
         self,
