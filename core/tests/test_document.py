@@ -71,6 +71,28 @@ def test_text_has_lines_blocks_and_pages():
     assert [str(each) for each in TWO_PAGES.words] == ["Dear", "Ann,", "hi", "Bob", "P.S."]
 
 
+def test_a_part_of_a_document_is_one():
+    assert TWO_PAGES[1:].text == "P.S."
+    assert TWO_PAGES[0].text.startswith("Dear")
+    assert isinstance(TWO_PAGES[:0], Document)
+
+
+def test_the_corners_are_the_words_own():
+    given = word("a").corners.copy()
+    made = Word("a", 0.5, given)
+    with pytest.raises(ValueError, match="read-only"):
+        made.corners[0, 0] = 7
+    given[0, 0] = 7
+    assert made.corners[0, 0] == 0
+
+
+def test_a_page_of_a_file_keeps_its_number():
+    last = Document((Page((), (20, 30), number=7),))
+    assert json.loads(last.to_json())["pages"][0]["number"] == 7
+    (found,) = of_class(ElementTree.fromstring(last.to_hocr()), "ocr_page")
+    assert placed(found, "ppageno") == [6]
+
+
 def test_it_says_how_much_it_holds():
     assert repr(TWO_PAGES) == "Document(2 pages, 5 words)"
     assert repr(TWO_PAGES[1]) == "Page(1 word)"
@@ -172,6 +194,14 @@ def test_several_pages_are_not_drawn_on_one_picture():
         (lambda: Block([Line((word("a"),))]), TypeError, "tuple of Line"),
         (lambda: Page((Line((word("a"),)),), (1, 1)), TypeError, "tuple of Block"),
         (lambda: Document(TWO_PAGES[0]), TypeError, "tuple of Page"),
+        (lambda: Page((), "20"), TypeError, r"image_size must be \(width, height\), not '20'"),
+        (lambda: Page((), (20, 30, 3)), TypeError, "image_size must be"),
+        (lambda: Page((), (20, 3.5)), TypeError, "image_size: the height must be an int, not 3.5"),
+        (lambda: Page((), (0, 30)), ValueError, "image_size: the width must be 1 or more, not 0"),
+        (lambda: Page((), (20, 30), "up"), TypeError, "orientation must be a number, not 'up'"),
+        (lambda: Page((), (20, 30), math.nan), ValueError, "orientation must be finite, not nan"),
+        (lambda: Page((), (20, 30), None, 0), ValueError, "number must be 1 or more, not 0"),
+        (lambda: Page((), (20, 30), None, True), TypeError, "number must be an int, not True"),
     ],
 )
 def test_what_is_no_document_is_refused_when_it_is_made(make, error, said):

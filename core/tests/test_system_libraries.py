@@ -69,6 +69,27 @@ def test_of_several_the_one_whose_files_are_there_counts(site, here):
     assert system_libraries.opencv_owner() == here
 
 
+def test_an_opencv_without_its_files_is_broken(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(system_libraries, "has_library", lambda name: True)
+    site("opencv-contrib-python", 99)
+    assert system_libraries.opencv_problem() is None  # what replaced them can be imported
+    (tmp_path / "cv2" / "cv2.abi3.so").unlink()
+    problem = system_libraries.opencv_problem()
+    assert problem.code == "broken-install"
+    assert "opencv-contrib-python is installed, but the files of cv2 are gone" in problem.message
+    assert problem.fix.endswith("install --force-reinstall --no-deps opencv-contrib-python")
+    site("opencv-python-headless", 5)  # of several the one that needs nothing
+    assert system_libraries.opencv_problem().fix.endswith(" opencv-python-headless")
+
+
+def test_an_opencv_of_unknown_files_is_believed(site, tmp_path):
+    site("opencv-python-headless", 5)
+    (tmp_path / "cv2" / "cv2.abi3.so").unlink()
+    (tmp_path / "opencv_python_headless-5.0.dist-info" / "RECORD").write_text("")
+    assert system_libraries.opencv_problem() is None
+    assert system_libraries.opencv_owner() == "opencv-python-headless"
+
+
 def test_without_opencv_there_is_no_problem_with_it(site):
     assert system_libraries.opencv_owner() is None
     assert system_libraries.opencv_problem() is None

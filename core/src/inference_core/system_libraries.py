@@ -42,28 +42,25 @@ def has_library(name: str) -> bool:
 
 def opencv_owner() -> str | None:
     """The distribution whose `cv2` is installed; of several the one whose files are there."""
-    from importlib import metadata  # not above: most processes never ask
-
-    installed = []
-    for name in (*_OPENCV_WITH_WINDOWS, *_OPENCV_HEADLESS):
-        try:
-            found = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            continue
-        installed.append(name)
-        for file in found.files or ():
-            if file.parts[0] == "cv2" and file.suffix in (".so", ".pyd"):
-                path = Path(str(found.locate_file(file)))
-                if path.is_file() and path.stat().st_size == file.size:
-                    return name
-    return installed[0] if installed else None
+    installed = list(_opencvs())
+    whole = (name for name, state in installed if state == "whole")
+    return next(whole, None) or next((name for name, _ in installed), None)
 
 
 def opencv_problem() -> Reason | None:
-    """Why `import cv2` fails for want of a library of the system; None where it doesn't, nor without
-    OpenCV, nor on other systems than Linux."""
+    """Why `import cv2` fails: its files are gone, or on Linux a library of the system isn't there.
+    None where it doesn't, nor without OpenCV."""
+    installed = dict(_opencvs())
+    if installed and set(installed.values()) == {"gone"}:
+        name = next((each for each in _OPENCV_HEADLESS if each in installed), next(iter(installed)))
+        return Reason(
+            "broken-install",
+            f"{' and '.join(installed)} {'is' if len(installed) == 1 else 'are'} installed, but the "
+            "files of cv2 are gone, as after another OpenCV was uninstalled",
+            install_command("--force-reinstall", "--no-deps", name),
+        )
     if sys.platform != "linux" or has_library(_LIBGL):
-        return None  # before the records of distributions are read, which takes longer
+        return None
     owner = opencv_owner()
     if owner not in _OPENCV_WITH_WINDOWS:
         return None
@@ -76,6 +73,28 @@ def opencv_problem() -> Reason | None:
         # Nothing is uninstalled: another package may ask for the other one, as mediapipe does.
         install_command("--force-reinstall", "--no-deps", headless),
     )
+
+
+def _opencvs() -> Iterator[tuple[str, str]]:
+    """The installed distributions of OpenCV, and what became of the native library of each: it is
+    "whole", as recorded, "replaced" by another's, "gone", or "unknown", for not all record files."""
+    from importlib import metadata  # not above: most processes never ask
+
+    for name in (*_OPENCV_WITH_WINDOWS, *_OPENCV_HEADLESS):
+        try:
+            files = metadata.distribution(name).files or ()
+        except metadata.PackageNotFoundError:
+            continue
+        native = [
+            (Path(str(file.locate())), file.size)
+            for file in files
+            if file.parts[0] == "cv2" and file.suffix in (".so", ".pyd")
+        ]
+        there = [(path, size) for path, size in native if path.is_file()]
+        if any(path.stat().st_size == size for path, size in there):
+            yield name, "whole"
+        else:
+            yield name, "replaced" if there else "gone" if native else "unknown"
 
 
 def _folders() -> Iterator[Path]:

@@ -36,6 +36,26 @@ def test_a_missing_pdf_renderer_is_a_problem(monkeypatch):
     assert "pypdfium2" in only_problem().message
 
 
+@pytest.mark.parametrize("name", ["onnxtr", "pypdfium2", "pypdfium2_raw"])
+def test_files_that_are_gone_are_a_broken_install(monkeypatch, tmp_path, package, machine, name):
+    found = install_state.find_spec
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"{name}_emptied" / "rest").mkdir(parents=True)
+    for there in (None, found(f"{name}_emptied")):
+        monkeypatch.setattr(
+            install_state,
+            "find_spec",
+            lambda each, there=there: there if each == name else found(each),
+        )
+        problem = only_problem()
+        assert problem.code == "broken-install"
+        distribution = name.removesuffix("_raw")
+        assert f"{distribution} {metadata.version(distribution)} is installed" in problem.message
+        assert f"--force-reinstall --no-deps {distribution}==" in problem.fix
+    (artifact,) = AutoModel.resolve(package).package.artifacts
+    assert plugin.can_load(artifact, machine, Request()).status == "broken"
+
+
 @pytest.mark.parametrize("version", ["0.8.1", "0.10.0", "1.0"])
 def test_another_onnxtr_than_was_tested_is_a_requirement(monkeypatch, version):
     monkeypatch.setattr(install_state, "onnxtr_version", lambda: version)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from inference_core import AutoModel, InvalidArgument, InvalidInput, InvalidModel
+from inference_doctr import engines
+from inference_doctr.options import CallOptions
 from PIL import Image
 
 from . import drawn
@@ -27,6 +29,9 @@ def test_words_are_read_where_they_were_drawn(model):
     for word in page.words:
         (drawn_there,) = (each for each in LETTER if each[0] == word.text)
         np.testing.assert_allclose(word.xyxy, drawn.found_box(*drawn_there), atol=2)
+        # From the upper left corner, clockwise.
+        around = drawn.corners_of(drawn.found_box(*drawn_there))
+        np.testing.assert_allclose(word.corners, around, atol=2)
         # Resizing mixes a little of the separators into the letters.
         assert word.confidence == pytest.approx(drawn.CONFIDENCE, abs=0.02)
         # Nearly 1 on the ink; the box of the ink has a border of one pixel of paper on two sides.
@@ -114,6 +119,52 @@ def test_without_blocks_or_lines_all_is_one(model):
     assert (len(page.lines), len(page.words)) == (1, 4)
 
 
+def seen_by_the_detector(monkeypatch, model, page, **options) -> np.ndarray:
+    """Which columns of what the detector gets are the page, and no margin: bool (512,)."""
+    seen = []
+
+    def spy(self, inputs):
+        seen.append(inputs)
+        return run(self, inputs)
+
+    run = engines.Detector.run
+    monkeypatch.setattr(engines.Detector, "run", spy)
+    model(page, **options)
+    monkeypatch.undo()
+    return (seen[0][0] > 0).all(axis=(0, 2))
+
+
+def test_narrow_pages_get_a_margin_or_are_stretched(monkeypatch, model):
+    page = drawn.blank(128, 512)
+    found = [
+        np.flatnonzero(seen_by_the_detector(monkeypatch, model, page, **options))[[0, -1]].tolist()
+        for options in ({}, {"symmetric_pad": False}, {"preserve_aspect_ratio": False})
+    ]
+    assert found == [[192, 319], [0, 127], [0, 511]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"symmetric_pad": False}, {"preserve_aspect_ratio": False}],
+)
+def test_places_are_on_the_page_whatever_its_margin(model, options):
+    page = drawn.blank(256, 512)
+    drawn.write(page, "abc", 100, 200)
+    (word,) = model(page, color_format="rgb", **options).words
+    assert word.text == "abc"
+    left, _, right, _ = word.xyxy
+    assert (left + right) / 2 == pytest.approx(100 + drawn.word_width("abc") / 2, abs=1.5)
+
+
+def test_a_wide_gap_begins_another_line_where_it_is_called_one(model):
+    page = drawn.blank()
+    drawn.write(page, "abc", 30, 60)
+    drawn.write(page, "dd", 190, 60)  # a gap of 42 pixels between their boxes, of 384
+    for paragraph_break, lines in ((0.035, ["abc", "dd"]), (0.2, ["abc dd"])):
+        found = model(page, color_format="rgb", paragraph_break=paragraph_break)
+        assert [line.text for line in found[0].lines] == lines
+
+
 def test_the_thresholds_are_those_of_the_call(model):
     page = letter()
     sure = model(page, color_format="rgb", box_threshold=0.5)[0].words
@@ -152,8 +203,18 @@ def test_a_manifest_that_lacks_what_the_files_need_fails_to_load(tmp_path, param
 
 @pytest.mark.parametrize("vocabulary", ["abcdefg", "abcdefghi"])
 def test_a_vocabulary_of_another_length_than_the_classes_is_refused(model, vocabulary):
-    with pytest.raises(InvalidArgument, match=rf"{len(vocabulary)} characters.*9 classes want 8"):
+    with pytest.raises(InvalidArgument, match=rf"{len(vocabulary)} characters.*9 classes wants 8"):
         model(letter(), vocabulary=vocabulary)
+
+
+def test_a_long_vocabulary_is_looked_through_once():
+    class Letters(str):
+        def count(self, *_):
+            raise AssertionError("a look through all for each character")
+
+    assert CallOptions(vocabulary=Letters("abc"), recognition="crnn").vocabulary == "abc"
+    with pytest.raises(InvalidArgument, match="'ac' more than once"):
+        CallOptions(vocabulary=Letters("cabca"), recognition="crnn")
 
 
 def test_the_vocabulary_says_what_the_classes_mean(model):

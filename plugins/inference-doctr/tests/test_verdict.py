@@ -11,7 +11,7 @@ import pytest
 from inference_core import AutoModel, InferenceError, NoBackendFound
 from inference_core.package import Artifact, Request
 from inference_core.readers import onnx_file
-from inference_doctr import plugin
+from inference_doctr import loading, plugin
 from inference_doctr.options import DoctrOptions
 
 from . import drawn
@@ -147,6 +147,20 @@ def test_batches_and_threads_change_nothing_in_the_answer(package, model):
         assert (
             other(page, color_format="rgb").to_dict() == model(page, color_format="rgb").to_dict()
         )
+
+
+def test_the_threads_are_those_of_the_load(package, monkeypatch):
+    found = []
+    config = loading.EngineConfig
+
+    def spy(providers, options):
+        found.append(options.intra_op_num_threads)
+        return config(providers, options)
+
+    monkeypatch.setattr(loading, "EngineConfig", spy)
+    for threads in (1, 3):
+        AutoModel.from_pretrained(package, options={"threads": threads}).close()
+    assert found == [1, 1, 3, 3]
 
 
 def test_a_deep_probe_imports_onnxtr_and_finds_nothing_wrong(machine):

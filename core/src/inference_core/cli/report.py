@@ -127,7 +127,7 @@ def _print_pages(pages: Sequence[Any]) -> None:
     """The text of a document, set in so that it isn't taken for a line of this report."""
     for number, page in enumerate(pages, 1):
         if len(pages) > 1:
-            print(f"  --- page {number} ---")
+            print(f"  --- page {page.number or number} ---")
         for line in page.text.split("\n"):
             print(f"  {printable(line)}".rstrip())
 

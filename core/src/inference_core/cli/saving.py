@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from inference_core.cli.input_paths import ARRAYS, DOCUMENTS, PICTURES, VIDEOS
 from inference_core.errors import InvalidArgument, InvalidInput
+from inference_core.file_signature import SIGNED_WITHIN, is_pdf
 from inference_core.optional import import_optional
 from inference_core.package import ModelPackage
 
+_DRAWN_AS = (".jpg", ".jpeg", ".png")
 _WRITTEN = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -67,7 +69,7 @@ class SaveFolder:
 
     def save(self, result: Any, path: Path) -> Path | None:
         """Write what was found: an annotated picture, a plain graph's arrays, or a document as hOCR
-        and, if it is a picture, also drawn.
+        and, if it is the first page of a picture, also drawn.
 
         Returns:
             The file, for a document that of hOCR; None for a result that can't be drawn, such as an
@@ -80,37 +82,41 @@ class SaveFolder:
             with naming("--save", target):
                 np.savez(target, **result)
             return target
-        document = self._save_document(result, path) if hasattr(result, "to_hocr") else None
-        pixels = None if document and _is_pdf(path) else drawn(result, path)
-        if pixels is None:
-            return document
-        vision = import_optional("inference_vision", "inference-vision", "--save")
-        suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"
-        target = self.free(f"{path.stem}{suffix.lower()}")
-        with naming("--save", target):
-            vision.write_image(target, pixels)
-        return document or target
-
-    def _save_document(self, result: Any, path: Path) -> Path:
-        target = self.free(f"{path.stem}.hocr")
-        with naming("--save", target):
-            target.write_text(result.to_hocr(source=str(path)), "utf-8")
-        return target
+        is_document = hasattr(result, "to_hocr")
+        pixels = None if is_document and not _can_be_drawn(result, path) else drawn(result, path)
+        picture = path.suffix.lower() if path.suffix.lower() in _DRAWN_AS else ".png"
+        kinds = [".hocr"] * is_document + [picture] * (pixels is not None)
+        targets = self._free(path.stem, kinds)
+        if is_document:
+            with naming("--save", targets[0]):
+                targets[0].write_text(result.to_hocr(source=str(path)), "utf-8")
+        if pixels is not None:
+            vision = import_optional("inference_vision", "inference-vision", "--save")
+            with naming("--save", targets[-1]):
+                vision.write_image(targets[-1], pixels)
+        return next(iter(targets), None)
 
     def free(self, name: str) -> Path:
         """A file of that name, numbered if this run has already written one."""
-        number, target = 1, self._folder / name
-        first = target
-        while target.resolve() in self._taken:
-            number += 1
-            target = first.with_stem(f"{first.stem}-{number}")
-        self._taken.add(target.resolve())
+        (target,) = self._free(Path(name).stem, [Path(name).suffix])
         return target
 
+    def _free(self, stem: str, suffixes: Sequence[str]) -> list[Path]:
+        """Files of one input: all have the same number, if they need one."""
+        number, numbered = 1, stem
+        while True:
+            targets = [self._folder / f"{numbered}{suffix}" for suffix in suffixes]
+            if not self._taken.intersection(each.resolve() for each in targets):
+                self._taken.update(each.resolve() for each in targets)
+                return targets
+            number += 1
+            numbered = f"{stem}-{number}"
 
-def _is_pdf(path: Path) -> bool:
+
+def _can_be_drawn(document: Any, path: Path) -> bool:
+    """Whether a document is of the page that is read where its file is read as a picture: the first."""
     with open(path, "rb") as file:
-        return b"%PDF-" in file.read(1024)
+        return not is_pdf(file.read(SIGNED_WITHIN)) and document[0].number in (None, 1)
 
 
 def drawn(result: Any, picture: Any) -> Any | None:

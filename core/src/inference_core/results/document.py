@@ -5,9 +5,10 @@ It holds what was read in the order in which it is read; it recognises nothing a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Word:
     Attributes:
         text: as it was read.
         confidence: how sure that reading is, 0 to 1.
-        corners: where it is, see `Corners`.
+        corners: where it is, see `Corners`; the word's own, which can't be written to.
         detection_confidence: how sure it is that text is there, 0 to 1; None if the model doesn't say.
 
     Raises:
@@ -50,6 +51,9 @@ class Word:
         if self.detection_confidence is not None:
             _check_confidence("detection_confidence", self.detection_confidence)
         check_array("Word", "corners", self.corners, np.float32, (4, 2))
+        own = self.corners.copy()
+        own.setflags(write=False)
+        object.__setattr__(self, "corners", own)
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
@@ -114,17 +118,31 @@ class Page(Result):
         blocks: what is on it, in reading order.
         image_size: (width, height) of its picture in pixels, as `corners` count them.
         orientation: how far its text is turned clockwise, in degrees; None if nobody asked.
+        number: which page of its file it is, from 1; None where that isn't known, or where its
+            document is made of several files.
 
     Raises:
         TypeError: a field has the wrong type.
+        ValueError: a number is out of its range, NaN or infinite.
     """
 
     blocks: tuple[Block, ...]
     image_size: tuple[int, int]
     orientation: float | None = None
+    number: int | None = None
 
     def __post_init__(self) -> None:
         _check_children("Page.blocks", self.blocks, Block, least=0)
+        if not isinstance(self.image_size, tuple) or len(self.image_size) != 2:
+            raise TypeError(f"Page.image_size must be (width, height), not {self.image_size!r:.60}")
+        for name, side in zip(("width", "height"), self.image_size, strict=True):
+            _check_positive(f"image_size: the {name}", side)
+        if self.number is not None:
+            _check_positive("number", self.number)
+        if self.orientation is not None:
+            _check_number("Page.orientation", self.orientation)
+            if not math.isfinite(self.orientation):
+                raise ValueError(f"Page.orientation must be finite, not {self.orientation}")
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -151,9 +169,10 @@ class Page(Result):
         return f"Page({_counted(len(self.words), 'word')})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The picture's size, and blocks, lines and words with text and corners, as JSON has them."""
+        """Number, size, and blocks, lines and words with text and corners, as JSON has them."""
         width, height = self.image_size
         return {
+            "number": self.number,
             "image": {"width": width, "height": height},
             "orientation": self.orientation,
             "text": self.text,
@@ -207,8 +226,14 @@ class Document(Result):
     def __iter__(self) -> Iterator[Page]:
         return iter(self.pages)
 
-    def __getitem__(self, index: int) -> Page:
-        return self.pages[index]
+    @overload
+    def __getitem__(self, index: int) -> Page: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Document: ...
+
+    def __getitem__(self, index: int | slice) -> Page | Document:
+        return Document(self.pages[index]) if isinstance(index, slice) else self.pages[index]
 
     def __repr__(self) -> str:
         words = _counted(len(self.words), "word")
@@ -283,10 +308,21 @@ def _counted(number: int, what: str) -> str:
 
 
 def _check_confidence(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
-        raise TypeError(f"Word.{name} must be a number, not {value!r:.60}")
+    _check_number(f"Word.{name}", value)
     if not 0 <= value <= 1:
         raise ValueError(f"Word.{name} must be 0 to 1, not {value}")
+
+
+def _check_number(where: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
+        raise TypeError(f"{where} must be a number, not {value!r:.60}")
+
+
+def _check_positive(what: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"Page.{what} must be an int, not {value!r:.60}")
+    if value < 1:
+        raise ValueError(f"Page.{what} must be 1 or more, not {value}")
 
 
 def _check_children(where: str, children: Any, kind: type, least: int = 1) -> None:

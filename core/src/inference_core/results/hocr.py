@@ -54,7 +54,7 @@ def _page(page: Page, number: int, source: str) -> Iterator[str]:
     width, height = page.image_size
     # In double quotes, which a name may hold itself.
     image = source.replace("\\", "/").replace('"', "'")
-    title = f'image "{image}"; bbox 0 0 {width} {height}; ppageno {number - 1}'
+    title = f'image "{image}"; bbox 0 0 {width} {height}; ppageno {(page.number or number) - 1}'
     yield _open("div", "ocr_page", f"page_{number}", title)
     lines = words = 0
     for index, block in enumerate(page, 1):

@@ -85,5 +85,11 @@ def _problems(
         return
     rank = {DETECTION: 4, RECOGNITION: 3}.get(role, 2)
     found = outputs[0].shape
-    if found is not None and len(found) != rank:
+    if found is None:
+        return
+    if len(found) != rank:
         yield f"gives {outputs[0]} and should give an array of {rank} axes"
+    elif role == DETECTION and None not in found[1:] and 1 not in (found[1], found[3]):
+        yield f"gives {outputs[0]} and should give one map of a page, the logits of text"
+    elif role in OPTIONAL and found[-1] not in (None, 4):
+        yield f"gives {outputs[0]} and should tell 4 orientations: 0, -90, 180 and 90 degrees"

@@ -8,12 +8,13 @@ import numpy as np
 from inference_core.results import Block, Line, Page, Word
 
 
-def to_page(found: Any, confidence: float) -> Page:
+def to_page(found: Any, confidence: float, number: int | None) -> Page:
     """One page of onnxtr's document.
 
     Args:
         found: an `onnxtr.io.Page`, whose places are fractions of its width and height.
         confidence: words read with less are left out.
+        number: which page of its file it is, see `Page`.
     """
     height, width = found.dimensions
     size = np.array([width, height], np.float64)
@@ -24,7 +25,8 @@ def to_page(found: Any, confidence: float) -> Page:
         if kept := tuple(Line(words) for words in sure if words):
             blocks.append(Block(kept))
     angle = found.orientation["value"]
-    return Page(tuple(blocks), (width, height), None if angle is None else float(angle))
+    orientation = None if angle is None else float(angle)
+    return Page(tuple(blocks), (width, height), orientation, number)
 
 
 def _word(found: Any, size: Any) -> Word:

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import onnxtr.models.classification.models.mobilenet as orientation_models
-import onnxtr.models.detection.models.differentiable_binarization as detection_models
-import onnxtr.models.recognition.models.crnn as recognition_models
 from inference_core.environment import Environment
 from inference_core.errors import InferenceError
 from inference_core.package import Artifact, Request
@@ -20,25 +17,28 @@ from inference_onnx.loading import checked_device, session_options
 from inference_onnx.options import OnnxOptions
 from inference_onnx.placement import Placement, place
 from inference_onnx.session import ORT_ERRORS
+from onnxtr.models.classification.models import mobilenet
+from onnxtr.models.detection.models import differentiable_binarization
 from onnxtr.models.engine import EngineConfig
+from onnxtr.models.recognition.models import crnn
 
 from inference_doctr.artifact_check import DETECTION, RECOGNITION, spatial_size
+from inference_doctr.engines import Detector, Orientation, Recogniser
 from inference_doctr.options import DoctrOptions
 from inference_doctr.pipeline import Engines
 from inference_doctr.session import DoctrSession
 
-# Of each part a class of onnxtr, with its mean and standard deviation. The classes of one kind differ
-# only in what `pipeline` sets for a call: thresholds, or how the output is decoded.
+# Of each part its class, and the configuration of onnxtr with its mean and standard deviation.
 _CLASSES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-    DETECTION: (detection_models.DBNet, detection_models.default_cfgs["db_resnet50"]),
-    RECOGNITION: (recognition_models.CRNN, recognition_models.default_cfgs["crnn_vgg16_bn"]),
+    DETECTION: (Detector, differentiable_binarization.default_cfgs["db_resnet50"]),
+    RECOGNITION: (Recogniser, crnn.default_cfgs["crnn_vgg16_bn"]),
     "crop_orientation": (
-        orientation_models.MobileNetV3,
-        orientation_models.default_cfgs["mobilenet_v3_small_crop_orientation"],
+        Orientation,
+        mobilenet.default_cfgs["mobilenet_v3_small_crop_orientation"],
     ),
     "page_orientation": (
-        orientation_models.MobileNetV3,
-        orientation_models.default_cfgs["mobilenet_v3_small_page_orientation"],
+        Orientation,
+        mobilenet.default_cfgs["mobilenet_v3_small_page_orientation"],
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,8 +35,34 @@ class DoctrOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class CallOptions:
-    """Options of a call. The first two belong to the files: the manifest's parameters state them.
+class PageOptions:
+    """What decides which pictures are made of an input.
+
+    Attributes:
+        dpi: how finely PDF pages are rendered, 18 to 1200 dots per inch.
+        pages: which pages of a PDF or TIFF, counted from 1; empty for all. Of a tuple each has them.
+        password: what opens an encrypted PDF.
+        color_format: "bgr" or "rgb", the channel order of a picture that is an array.
+
+    Raises:
+        InvalidArgument: a value out of its range.
+    """
+
+    dpi: int = 144
+    pages: tuple[int, ...] = ()
+    password: str | None = None
+    color_format: Literal["bgr", "rgb"] = "bgr"
+
+    def __post_init__(self) -> None:
+        _check_range("dpi", self.dpi, 18, 1200)
+        for number in self.pages:
+            _check_range("pages: the number", number, 1, 2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions(PageOptions):
+    """Options of a call, with those of `PageOptions`. The first two belong to the files: the manifest's
+    parameters state them.
 
     Attributes:
         vocabulary: the characters of the recogniser in the order of its classes. Required.
@@ -56,10 +83,6 @@ class CallOptions:
         paragraph_break: words further apart are of different lines, in widths of the page, 0 to 1.
         keep_reading_order: order blocks as people read them (columns, right-to-left scripts), not only
             from top to bottom.
-        dpi: how finely PDF pages are rendered, 18 to 1200 dots per inch.
-        pages: which pages of a PDF or TIFF, counted from 1; empty for all.
-        password: what opens an encrypted PDF.
-        color_format: "bgr" or "rgb", the channel order of a picture that is an array.
 
     Raises:
         InvalidArgument: a value out of its range, or what the files need isn't stated.
@@ -79,18 +102,15 @@ class CallOptions:
     resolve_blocks: bool = True
     paragraph_break: float = 0.035
     keep_reading_order: bool = True
-    dpi: int = 144
-    pages: tuple[int, ...] = ()
-    password: str | None = None
-    color_format: Literal["bgr", "rgb"] = "bgr"
 
     def __post_init__(self) -> None:
+        PageOptions.__post_init__(self)  # no super(), for which slots make a stranger of this class
         if not self.vocabulary:
             raise InvalidArgument(
                 'no "vocabulary" is stated: write it into the parameters of model.json, the characters '
                 "in the order of the recogniser's classes"
             )
-        if repeated := {each for each in self.vocabulary if self.vocabulary.count(each) > 1}:
+        if repeated := [each for each, times in Counter(self.vocabulary).items() if times > 1]:
             raise InvalidArgument(
                 f"the vocabulary has {''.join(sorted(repeated))!r} more than once; it is the "
                 "characters in the order of the recogniser's classes"
@@ -102,9 +122,6 @@ class CallOptions:
             )
         for name in ("bin_threshold", "box_threshold", "confidence", "paragraph_break"):
             _check_range(name, getattr(self, name), 0, 1)
-        _check_range("dpi", self.dpi, 18, 1200)
-        for number in self.pages:
-            _check_range("pages: the number", number, 1, 2**31)
 
 
 def _check_range(name: str, value: float | None, low: float, high: float) -> None:

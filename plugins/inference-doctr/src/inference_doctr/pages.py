@@ -1,150 +1,98 @@
 """Pages as pictures from whatever the caller has: a picture, a PDF, a TIFF of several pages.
 
-Pictures are read by inference-vision, PDFs rendered by PDFium. Pages come one by one, for a long PDF
-doesn't fit into memory as pictures.
+Here it is told what a value is; inference-vision reads pictures, `pdf_pages` and `tiff_pages` the
+others. Pages come one by one, for a long PDF doesn't fit into memory as pictures.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import struct
-import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from inference_core.errors import InferenceError, InvalidArgument, InvalidInput
-from inference_vision.image import MAX_PIXELS, Pixels, read_image
+from inference_core.errors import InvalidInput
+from inference_core.file_signature import SIGNED_WITHIN, is_pdf, is_picture
+from inference_vision.image import Image, read_image
 
-from inference_doctr.options import CallOptions
-
-POINTS_PER_INCH = 72
-_PDF = b"%PDF-"
-_PDF_WITHIN = 1024  # a PDF's header may stand after other bytes (ISO 32000-2, annex I)
-_TIFF = (b"II*\0", b"MM\0*")
-# What Pillow raises for damaged ones, depending on where the damage is.
-_TIFF_ERRORS = (OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, struct.error)
-
-# PDFium isn't made for several threads, not even with documents of their own.
-_pdfium = threading.Lock()
+from inference_doctr import pdf_pages, tiff_pages
+from inference_doctr.options import PageOptions
+from inference_doctr.page_numbers import chosen_pages
 
 
-def read_pages(value: Any, options: CallOptions) -> Iterator[Pixels]:
-    """The pages of one input, each uint8 (height, width, 3) in RGB.
+def read_pages(
+    value: Any,
+    *,
+    dpi: int = 144,
+    pages: Sequence[int] = (),
+    password: str | None = None,
+    color_format: Literal["bgr", "rgb"] = "bgr",
+) -> Generator[Image]:
+    """The pages of one input as pictures, one by one: those that a model of the task `ocr` reads.
 
     Args:
-        value: what `read_image` takes, or the path or bytes of a PDF, or a tuple of all these, which
-            together are one document.
-        options: `dpi`, `pages` and `password` for PDFs, `color_format` for arrays.
+        value: the path or bytes of a PDF, what `inference_vision.read_image` takes, or a tuple of all
+            these, which together are one document.
+        dpi: how finely pages of PDFs are rendered, 18 to 1200 dots per inch.
+        pages: which pages of a PDF or TIFF, counted from 1; empty for all. Of a tuple each has them.
+        password: what opens an encrypted PDF.
+        color_format: "bgr" or "rgb", the channel order of `value` if it is an array.
+
+    Returns:
+        A generator of `inference_vision.Image`s in RGB, whose `source` names file and page. A file
+        stays open until it has ended or is closed.
 
     Raises:
-        InvalidInput: it can't be read, with the reason.
-        InvalidArgument: it hasn't the pages that `pages` names.
+        InvalidInput: while iterating: it can't be read, with the reason, or lacks one of `pages`.
+        InvalidArgument: an option out of its range.
     """
+    return pages_of(value, PageOptions(dpi, tuple(pages), password, color_format))
+
+
+def pages_of(value: Any, options: PageOptions) -> Generator[Image]:
+    """`read_pages` with its options in one object."""
     if isinstance(value, tuple):
         if not value:
             raise InvalidInput("the tuple is empty; pages are pictures or PDFs")
         for each in value:
-            yield from read_pages(each, options)
+            yield from pages_of(each, options)
         return
     head = _head(value)
-    if _PDF in head:
-        yield from _pdf_pages(value, options)
-    elif head.startswith(_TIFF):
-        yield from _tiff_pages(value, options)
+    if is_pdf(head):
+        yield from pdf_pages.pages_of(value, options)
+    elif head.startswith(tiff_pages.SIGNATURES):
+        yield from tiff_pages.pages_of(value, options)
     else:
-        _chosen(options.pages, 1, "a picture")
-        yield _rgb(value, options)
+        if head and _is_called_pdf(value) and not is_picture(head):
+            raise InvalidInput(
+                f"{value} is no PDF: there is no %PDF- among its first {SIGNED_WITHIN} bytes (it "
+                f"starts with {head[:12]!r})"
+            )
+        image = read_image(value, options.color_format)
+        chosen_pages(options.pages, 1, image.source)
+        yield _in_rgb(image)
 
 
 def _head(value: Any) -> bytes:
     """The first bytes of a file or of bytes; none of what is neither, or can't be read."""
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(memoryview(value)[:_PDF_WITHIN])
+        return bytes(memoryview(value)[:SIGNED_WITHIN])
     if isinstance(value, (str, os.PathLike)):
         try:
             if Path(os.fsdecode(value)).is_file():  # and no pipe, which could be read only once
                 with open(value, "rb") as file:
-                    return file.read(_PDF_WITHIN)
+                    return file.read(SIGNED_WITHIN)
         except (OSError, ValueError):
             return b""  # read_image says what is wrong with it
     return b""
 
 
-def _rgb(value: Any, options: CallOptions) -> Pixels:
-    image = read_image(value, options.color_format)
+def _is_called_pdf(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike)) and os.fsdecode(value).lower().endswith(".pdf")
+
+
+def _in_rgb(image: Image) -> Image:
     if image.color_format == "rgb":
-        return image.pixels
-    return np.ascontiguousarray(image.pixels[..., ::-1])
-
-
-def _chosen(numbers: tuple[int, ...], count: int, what: str) -> range | tuple[int, ...]:
-    """The indices of the pages to read."""
-    for number in numbers:
-        if number > count:
-            has = "has one page" if count == 1 else f"has {count} pages"
-            raise InvalidArgument(f"pages asks for page {number}, and {what} {has}")
-    return tuple(number - 1 for number in numbers) or range(count)
-
-
-def _pdf_pages(value: Any, options: CallOptions) -> Iterator[Pixels]:
-    import pypdfium2
-
-    is_path = isinstance(value, (str, os.PathLike))
-    name = os.fsdecode(value) if is_path else f"<PDF of {memoryview(value).nbytes} bytes>"
-    source = Path(name) if is_path else bytes(value)
-    with _pdfium:
-        try:
-            pdf = pypdfium2.PdfDocument(source, password=options.password)
-            count = len(pdf)
-        except pypdfium2.PdfiumError as error:
-            asked = "the password is wrong" if options.password else "give password= if it has one"
-            raise InvalidInput(f"{name} can't be opened as PDF: {error} ({asked})") from error
-    try:
-        for index in _chosen(options.pages, count, name):
-            with _pdfium:
-                try:
-                    rendered = _rendered(pdf[index], options.dpi, f"{name}, page {index + 1}")
-                except (pypdfium2.PdfiumError, MemoryError) as error:
-                    message = f"{name}, page {index + 1} can't be rendered: {error}"
-                    raise InvalidInput(message) from error
-            yield rendered
-    finally:
-        with _pdfium:
-            pdf.close()
-
-
-def _rendered(page: Any, dpi: int, name: str) -> Pixels:
-    try:
-        width, height = (side * dpi / POINTS_PER_INCH for side in page.get_size())
-        if width * height > MAX_PIXELS:
-            raise InvalidInput(
-                f"{name} has {width:.0f} x {height:.0f} pixels at dpi={dpi}, and the limit is "
-                f"{MAX_PIXELS:,} pixels: take a lower dpi"
-            )
-        bitmap = page.render(scale=dpi / POINTS_PER_INCH, rev_byteorder=True)
-        try:
-            # A copy, for the array is of PDFium's memory.
-            return np.array(bitmap.to_numpy()[..., :3], np.uint8, order="C")
-        finally:
-            bitmap.close()
-    finally:
-        page.close()
-
-
-def _tiff_pages(value: Any, options: CallOptions) -> Iterator[Pixels]:
-    from PIL import Image
-
-    is_path = isinstance(value, (str, os.PathLike))
-    name = os.fsdecode(value) if is_path else f"<TIFF of {memoryview(value).nbytes} bytes>"
-    try:
-        with Image.open(value if is_path else io.BytesIO(value), formats=["TIFF"]) as picture:
-            for index in _chosen(options.pages, getattr(picture, "n_frames", 1), name):
-                picture.seek(index)
-                yield _rgb(picture, options)
-    except InferenceError:
-        raise
-    except _TIFF_ERRORS as error:
-        raise InvalidInput(f"{name} can't be read as TIFF: {error}") from error
+        return image
+    return Image(np.ascontiguousarray(image.pixels[..., ::-1]), "rgb", image.source)

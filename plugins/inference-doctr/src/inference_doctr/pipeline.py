@@ -10,32 +10,15 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from inference_core.errors import InvalidArgument
 from onnxtr.models.classification.predictor.base import OrientationPredictor
 from onnxtr.models.classification.zoo import crop_orientation_predictor, page_orientation_predictor
 from onnxtr.models.detection.postprocessor.base import GeneralDetectionPostProcessor
 from onnxtr.models.detection.zoo import detection_predictor
 from onnxtr.models.predictor import OCRPredictor
-from onnxtr.models.recognition.models.crnn import CRNNPostProcessor
-from onnxtr.models.recognition.models.master import MASTERPostProcessor
-from onnxtr.models.recognition.models.parseq import PARSeqPostProcessor
-from onnxtr.models.recognition.models.sar import SARPostProcessor
-from onnxtr.models.recognition.models.viptr import VIPTRPostProcessor
-from onnxtr.models.recognition.models.vitstr import ViTSTRPostProcessor
 from onnxtr.models.recognition.zoo import recognition_predictor
 
+from inference_doctr.families import FAMILIES
 from inference_doctr.options import CallOptions, DoctrOptions
-
-# How each family's output becomes text, and how many classes it may have besides the vocabulary: the
-# blank of CTC; the end of the text, and maybe its start and padding, for the others.
-_DECODERS: dict[str, tuple[Any, range]] = {
-    "crnn": (CRNNPostProcessor, range(1, 2)),
-    "viptr": (VIPTRPostProcessor, range(1, 2)),
-    "sar": (SARPostProcessor, range(1, 2)),
-    "master": (MASTERPostProcessor, range(1, 4)),
-    "parseq": (PARSeqPostProcessor, range(1, 4)),
-    "vitstr": (ViTSTRPostProcessor, range(1, 3)),
-}
 
 
 @dataclass(frozen=True)
@@ -56,12 +39,7 @@ class _CropOrientations(OrientationPredictor):
 
 
 def build(engines: Engines, options: CallOptions, load: DoctrOptions) -> OCRPredictor:
-    """The pipeline for these options. It takes a list of pages, uint8 (height, width, 3) in RGB.
-
-    Raises:
-        InvalidArgument: the vocabulary has another number of characters than the recogniser has
-            classes.
-    """
+    """The pipeline for these options. It takes a list of pages, uint8 (height, width, 3) in RGB."""
     turned = not options.assume_straight_pages
     predictor = OCRPredictor(
         _detector(engines.detection, options, load),
@@ -72,8 +50,10 @@ def build(engines: Engines, options: CallOptions, load: DoctrOptions) -> OCRPred
         preserve_aspect_ratio=options.preserve_aspect_ratio,
         symmetric_pad=options.symmetric_pad,
         detect_orientation=options.detect_orientation,
-        # Both disabled, or they would be downloaded; those of the artifact are put in below.
+        # This keeps onnxtr from downloading both classifiers; the artifact's are put in below.
         disable_crop_orientation=True,
+        # And this, with onnxtr, says how turned crops are cut: as if all lay nearly horizontally, where
+        # nothing tells how they lie.
         disable_page_orientation=engines.crop_orientation is None,
         resolve_lines=options.resolve_lines,
         resolve_blocks=options.resolve_blocks,
@@ -110,17 +90,9 @@ def _detector(engine: Any, options: CallOptions, load: DoctrOptions) -> Any:
 
 def _recogniser(engine: Any, options: CallOptions, load: DoctrOptions) -> Any:
     assert options.recognition is not None  # which the options have checked
-    decoder, extra = _DECODERS[options.recognition]
-    characters = len(options.vocabulary)
-    classes = engine.runtime.get_outputs()[0].shape[-1]
-    if isinstance(classes, int) and classes - characters not in extra:
-        raise InvalidArgument(
-            f"the vocabulary has {characters} characters, and the recogniser's {classes} classes want "
-            f"{_between(classes - extra[-1], classes - extra[0])} for recognition="
-            f'"{options.recognition}": state the vocabulary that it was trained with'
-        )
+    decoder, _ = FAMILIES[options.recognition]
     model = copy.copy(engine)
-    model.vocab = options.vocabulary
+    model.vocab, model.family = options.vocabulary, options.recognition
     model.postprocessor = decoder(options.vocabulary)
     return recognition_predictor(model, batch_size=_batch(engine, load.recognition_batch))
 
@@ -128,7 +100,3 @@ def _recogniser(engine: Any, options: CallOptions, load: DoctrOptions) -> Any:
 def _batch(engine: Any, wanted: int) -> int:
     """How many go through the graph at once, which may allow one only."""
     return 1 if engine.fixed_batch_size == 1 else wanted
-
-
-def _between(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low} to {high}"
