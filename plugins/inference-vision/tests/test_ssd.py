@@ -23,9 +23,15 @@ WORDS = ("detection_boxes", "detection_classes", "detection_scores", "num_detect
 SAY_NOTHING = ("a", "b", "c", "d")
 SHAPES = ((1, 4, 4), (1, 4), (1, 4), (1,))
 
-# ymin, xmin, ymax, xmax; what is beyond the count is no detection.
-BOXES = np.array([[[0.1, 0.2, 0.5, 0.4], [0.5, 0.5, 1.1, 0.75], [0, 0, 0.9, 0.9], [0, 0, 1, 1]]])
-CLASSES, SCORES, COUNT = np.array([[2, 0, 1, 0]]), np.array([[0.9, 0.6, 0.3, 0]]), np.array([3])
+# ymin, xmin, ymax, xmax; beyond the count is what was in the memory before.
+BOXES = np.array(
+    [[[0.1, 0.2, 0.5, 0.4], [0.5, 0.5, 1.1, 0.75], [0, 0, 0.9, 0.9], [0, 0, 1, np.nan]]]
+)
+CLASSES, SCORES, COUNT = (
+    np.array([[2, 0, 1, 0.3]]),
+    np.array([[0.9, 0.6, 0.3, -1e26]]),
+    np.array([3]),
+)
 
 
 def named(names=TF1, classes=CLASSES, scores=SCORES, order=range(4), boxes=BOXES):

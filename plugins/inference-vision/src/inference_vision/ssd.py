@@ -131,19 +131,15 @@ class SsdProcessor:
         """
         import numpy as np
 
-        from inference_vision import embedded_nms
         from inference_vision.candidate_detections import detections
         from inference_vision.class_selection import UNLABELLED, thresholds
         from inference_vision.yolo_decode import decode
 
-        roles = ssd_outputs.roles_of({name: outputs[name] for name in self._outputs})
-        names = roles.counts, roles.boxes, roles.scores, roles.classes
-        rows = embedded_nms.of_counted(outputs, names)
+        rows, output = ssd_outputs.rows_of({name: outputs[name] for name in self._outputs})
         if len(rows) != len(context):
             raise InvalidModel(
                 f"the outputs are of {len(rows)} pictures, and {len(context)} were given"
             )
-        rows = rows[..., [1, 0, 3, 2, 4, 5]]  # x before y
         rows[..., 5] -= self._first
         height, width = self._input.size
         least = thresholds(
@@ -155,7 +151,7 @@ class SsdProcessor:
         )
         results = []
         for each, placement in zip(rows, context, strict=True):
-            found = decode("end-to-end", each, least, 0, roles.boxes)
+            found = decode("end-to-end", each, least, 0, output)
             # float64, which no finite float32 coordinate overflows.
             found = found._replace(boxes=found.boxes * np.array([width, height] * 2, np.float64))
             results.append(detections(found, placement, self._labels, options.max_detections))

@@ -10,24 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from inference_core.errors import InvalidModel
 from inference_core.session import TensorSpec
 
+from inference_vision import embedded_nms
+
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _NUMBERED = re.compile(r"(.*?)(?:[:_](\d{1,3}))?", re.DOTALL)
-
-
-class Roles(NamedTuple):
-    """Names of the outputs."""
-
-    boxes: str
-    classes: str
-    scores: str
-    counts: str
 
 
 def fits(outputs: Sequence[TensorSpec]) -> bool:
@@ -39,24 +33,35 @@ def fits(outputs: Sequence[TensorSpec]) -> bool:
     return [len(shape) for shape in ranked] == [1, 2, 2, 3] and ranked[3][2] in (4, None)
 
 
-def roles_of(outputs: Mapping[str, NDArray[Any]]) -> Roles:
-    """Which is which: by shapes; classes and scores by names, and where those don't tell by values.
+def rows_of(outputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], str]:
+    """The boxes as other graphs with a suppression of their own give them, and the name of the output
+    that has their places.
+
+    Which output is which, shapes tell; of classes and scores names, and where those don't values.
 
     Args:
-        outputs: of the graph, in its order.
+        outputs: of the graph, in its order. What is beyond the count may be anything: the operator
+            leaves its memory as it was.
+
+    Returns:
+        float32 (batch, N, 6), x1, y1, x2, y2 in fractions of the input, score, class id, and zeros
+        beyond the counts.
 
     Raises:
-        InvalidModel: the shapes are others, or it isn't clear.
+        InvalidModel: the shapes are others, or it isn't clear which output is which.
     """
     by_rank = [[name for name, each in outputs.items() if each.ndim == rank] for rank in (1, 2, 3)]
     if [len(names) for names in by_rank] != [1, 2, 1]:
+        shapes = ", ".join(f"{name} {each.shape}" for name, each in outputs.items())
         raise InvalidModel(
-            f"the outputs have the shapes {_shapes(outputs)}; wanted are (batch, N, 4), twice (batch, "
-            "N), and (batch,)"
+            f"the outputs have the shapes {shapes}; wanted are (batch, N, 4), twice (batch, N), and "
+            "(batch,)"
         )
     (counts,), (one, other), (boxes,) = by_rank
-    scores = _scores_by_name(boxes, (one, other), counts) or _scores_by_value(outputs, one, other)
-    return Roles(boxes, other if scores == one else one, scores, counts)
+    rows = embedded_nms.of_counted(outputs, (counts, boxes, other, one))
+    scores = _scores_by_name(boxes, (one, other), counts) or _scores_by_value(rows, one, other)
+    x_before_y = [1, 0, 3, 2]
+    return rows[..., x_before_y + ([4, 5] if scores == other else [5, 4])], boxes
 
 
 def _scores_by_name(boxes: str, both: tuple[str, str], counts: str) -> str | None:
@@ -83,28 +88,30 @@ def _numbers(names: Iterable[str]) -> dict[str, int] | None:
     return numbers if len(stems) == 1 and len(set(numbers.values())) == 4 else None
 
 
-def _scores_by_value(outputs: Mapping[str, NDArray[Any]], one: str, other: str) -> str:
+def _scores_by_value(rows: NDArray[np.float32], one: str, other: str) -> str:
     """Scores are 0 to 1 and descend, class ids are whole numbers. Where both are either (nothing was
-    found, or surely), classes come first, as the operator has it."""
-    for scores, classes in ((other, one), (one, other)):
-        if _can_be_scores(outputs[scores]) and _can_be_classes(outputs[classes]):
-            return scores
+    found, or surely), classes come first, as the operator has it.
+
+    Args:
+        rows: as above, with what `other` holds before what `one` does.
+        one: name of an output.
+        other: name of the one after it.
+    """
+    for scores, classes, name in ((4, 5, other), (5, 4, one)):
+        if _can_be_scores(rows[..., scores]) and _can_be_classes(rows[..., classes]):
+            return name
     raise InvalidModel(
         f"of the outputs {one!r} and {other!r} neither holds scores, 0 to 1 and the best first, beside "
         "class ids, which are whole numbers; their names don't tell them apart either"
     )
 
 
-def _can_be_scores(values: NDArray[Any]) -> bool:
+def _can_be_scores(values: NDArray[np.float32]) -> bool:
     from inference_vision.finite import HIGHEST
 
     descending = (values[:, 1:] <= values[:, :-1]).all()
     return bool(descending and ((values >= 0) & (values <= HIGHEST)).all())
 
 
-def _can_be_classes(values: NDArray[Any]) -> bool:
+def _can_be_classes(values: NDArray[np.float32]) -> bool:
     return bool(((values >= 0) & (values % 1 == 0)).all())
-
-
-def _shapes(outputs: Mapping[str, NDArray[Any]]) -> str:
-    return ", ".join(f"{name} {each.shape}" for name, each in outputs.items())
