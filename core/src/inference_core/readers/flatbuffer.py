@@ -16,10 +16,12 @@ from typing import Any, BinaryIO
 
 from inference_core.errors import InvalidModel
 
-MAX_TABLES = 1_000_000
+MAX_TABLES = 100_000
 MAX_NUMBERS = 4_000_000
 MAX_TEXT_BYTES = 16 * 2**20
-_WINDOW = 8192
+_PAGE = 4096
+_OVERLAP = 64  # so that a number at the end of a page lies in it as a whole
+_MAX_PAGES = 128
 _MAX_FIELDS = 64  # of a table; no schema read here has as many
 _MAX_VTABLES = 1000
 
@@ -27,7 +29,7 @@ _SIZES = {code: struct.calcsize(f"<{code}") for code in "?bBhHiIqQf"}
 
 
 class Flatbuffer:
-    """One file (or piece of a file) that holds a flatbuffer, read through a window.
+    """One file (or piece of a file) that holds a flatbuffer, read in pages, of which some are kept.
 
     Reading with seeks, not a memory map: a file that shrinks under a map kills the process.
 
@@ -40,8 +42,7 @@ class Flatbuffer:
     def __init__(self, path: Path, file: BinaryIO, kind: str) -> None:
         self.path, self.file, self.kind = path, file, kind
         self.size = file.seek(0, 2)
-        self.window = b""
-        self.base = 0
+        self.pages: dict[int, bytes] = {}
         self.tables_left, self.numbers_left = MAX_TABLES, MAX_NUMBERS
         self.text_left = MAX_TEXT_BYTES
         # Tables of one kind share theirs, which may lie far from most of them.
@@ -65,13 +66,24 @@ class Flatbuffer:
                 f"it is truncated or damaged: what lies at byte {position} ends at byte "
                 f"{position + count}"
             )
-        at = position - self.base
-        if at < 0 or at + count > len(self.window):
-            self.file.seek(position)
-            self.window, self.base, at = self.file.read(max(count, _WINDOW)), position, 0
-            if len(self.window) < count:
-                raise self.invalid("it became shorter while it was read")
-        return self.window[at : at + count]
+        number, at = divmod(position, _PAGE)
+        if at + count > _PAGE + _OVERLAP:
+            return self._read(position, count)
+        page = self.pages.get(number)
+        if page is None:
+            if len(self.pages) == _MAX_PAGES:
+                del self.pages[next(iter(self.pages))]  # the oldest
+            begin = number * _PAGE
+            page = self._read(begin, min(_PAGE + _OVERLAP, self.size - begin))
+            self.pages[number] = page
+        return page[at : at + count]
+
+    def _read(self, position: int, count: int) -> bytes:
+        self.file.seek(position)
+        content = self.file.read(count)
+        if len(content) < count:
+            raise self.invalid("it became shorter while it was read")
+        return content
 
     def number(self, position: int, code: str) -> int:
         """One integer, with the type that `struct` calls so."""
@@ -94,6 +106,10 @@ class Flatbuffer:
                 self.vtables[position] = fields
         return fields
 
+    def too_many_tables(self) -> InvalidModel:
+        """The error for a file that would take too long to read."""
+        return self.invalid(f"it has more than {MAX_TABLES:,} tables")
+
     def invalid(self, problem: str) -> InvalidModel:
         """The error for this file and this problem."""
         return InvalidModel(
@@ -114,7 +130,7 @@ class Table:
     def __init__(self, source: Flatbuffer, position: int) -> None:
         source.tables_left -= 1
         if source.tables_left < 0:
-            raise source.invalid(f"it has more than {MAX_TABLES:,} tables")
+            raise source.too_many_tables()
         self._source, self._position = source, position
         self._fields = source.vtable(position - source.number(position, "i"))
 
@@ -158,8 +174,11 @@ class Table:
     def tables(self, field: int) -> Iterator[Table]:
         """The tables of a vector, one after the other."""
         start, count = self.extent(field, 4)
-        for position in range(start, start + 4 * count, 4):
-            yield Table(self._source, self._source.distance(position))
+        if count > self._source.tables_left:
+            raise self._source.too_many_tables()
+        raw = self._source.take(start, 4 * count) if count else b""
+        for at, (distance,) in enumerate(struct.iter_unpack("<I", raw)):
+            yield Table(self._source, start + 4 * at + distance)
 
     def extent(self, field: int, item: int) -> tuple[int, int]:
         """Where the items of a vector begin and how many there are; all lie within the file.

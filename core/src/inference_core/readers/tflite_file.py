@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from inference_core.errors import InvalidModel
 from inference_core.package import Artifact
@@ -22,6 +22,7 @@ from inference_core.readers.tflite_metadata import METADATA_NAME, Packed, descri
 from inference_core.session import TensorSpec
 
 MAX_RANK = 64
+MAX_ENDS = 10_000  # inputs or outputs of a subgraph
 _MAX_METADATA = 16 * 2**20
 
 # TensorType of the schema to the names of TensorSpec.
@@ -46,12 +47,11 @@ def read(path: Path) -> Artifact:
           the subgraph, with a number where a name is missing or comes twice. Of quantised tensors
           they have the dtype that is stored;
         - "tflite.quantized": names of those inputs and outputs that have scales;
-        - "tflite.signatures": number of the subgraph by signature;
+        - "tflite.signatures": by signature "subgraph", the number of the one it is of, and its own
+          "inputs" and "outputs", as above;
         - "tflite.custom_operators": names of operators that aren't TensorFlow Lite's own;
-        - "tflite.description": by the converter, mostly without news;
         - "tflite.normalization": "mean" and "std" of pixels of 0 to 255, each a tuple of one number or
           one per channel, where the metadata says so, else empty;
-        - "tflite.files": names of the files packed into it;
         - "tflite.labels": the lines of the packed file of labels that the metadata names, where it
           is one;
         - "tflite.unnamed_outputs": how many outputs its metadata describes without a name, at which
@@ -75,32 +75,31 @@ def read(path: Path) -> Artifact:
 def _read(path: Path, file: BinaryIO) -> Artifact:
     source = Flatbuffer(path, file, "TensorFlow Lite")
     model = source.root(b"TFL3")
-    subgraphs = list(model.tables(2))
-    if not subgraphs:
+    graphs = [_Graph(source, subgraph) for subgraph in model.tables(2)]
+    if not graphs:
         raise source.invalid("it has no subgraph")
-    buffers = [_size(source, buffer) for buffer in model.tables(4)]
-    tensors = list(subgraphs[0].tables(0))
-    signatures = list(_signatures(model, source, len(subgraphs)))
-    names = _signature_names(signatures)
-    ends = {
-        what: [_tensor(source, tensors, index, what) for index in subgraphs[0].numbers(field, "i")]
-        for field, what in ((1, "inputs"), (2, "outputs"))
-    }
-    specs = {what: tuple(_specs(source, found, names[what], what)) for what, found in ends.items()}
-    packed = packed_files(path, file, _metadata(model, source, path))
+    buffers = list(model.tables(4))
+    sizes = [_size(source, buffer) for buffer in buffers]
+    signatures = list(_signatures(model, source, len(graphs)))
+    names = _names_of_the_first(signatures)
+    inputs, outputs = (list(graphs[0].own(what, names[what])) for what in ("inputs", "outputs"))
+    packed = packed_files(path, file, _metadata(model, source, buffers, path))
     facts: dict[str, Any] = {
-        **specs,
+        "inputs": tuple(spec for spec, _ in inputs),
+        "outputs": tuple(spec for spec, _ in outputs),
         "tflite.quantized": tuple(
-            spec.name
-            for what, found in ends.items()
-            for spec, (_, tensor) in zip(specs[what], found, strict=True)
-            if _is_quantised(tensor)
+            spec.name for spec, tensor in (*inputs, *outputs) if _is_quantised(tensor)
         ),
-        "tflite.signatures": {key: index for key, index, _ in signatures},
+        "tflite.signatures": {
+            each.key: {
+                "subgraph": each.subgraph,
+                "inputs": graphs[each.subgraph].named("inputs", each.names["inputs"]),
+                "outputs": graphs[each.subgraph].named("outputs", each.names["outputs"]),
+            }
+            for each in signatures
+        },
         "tflite.custom_operators": tuple(_custom_operators(model)),
-        "tflite.description": model.text(3),
         "tflite.normalization": packed.normalisation,
-        "tflite.files": packed.names,
         "tflite.labels": packed.labels,
         "tflite.unnamed_outputs": packed.unnamed_outputs,
         "metadata": packed.metadata,
@@ -108,8 +107,8 @@ def _read(path: Path, file: BinaryIO) -> Artifact:
     return Artifact(
         "tflite",
         {"model": path},
-        precision=precision_of(_elements(subgraphs, buffers)),
-        batch=batch_of(specs["inputs"]),
+        precision=precision_of(_elements(graphs, sizes)),
+        batch=batch_of(facts["inputs"]),
         facts={"model": facts},
     )
 
@@ -126,24 +125,54 @@ def _size(source: Flatbuffer, buffer: Table) -> int:
     return buffer.extent(0, 1)[1]
 
 
-def _tensor(source: Flatbuffer, tensors: list[Table], index: int, what: str) -> tuple[int, Table]:
-    if not 0 <= index < len(tensors):
-        raise source.invalid(f"tensor {index} is among its {what}, but there are {len(tensors)}")
-    return index, tensors[index]
+class _Graph:
+    """One subgraph, with its tensors by number.
 
+    Raises:
+        InvalidModel: it has too many inputs or outputs; from the methods: a number isn't of one of its
+            tensors, or what that says isn't sound.
+    """
 
-def _specs(
-    source: Flatbuffer, found: list[tuple[int, Table]], names: Mapping[int, str], what: str
-) -> Iterator[TensorSpec]:
-    taken: set[str] = set()
-    for number, (index, tensor) in enumerate(found):
-        name = names.get(index) or tensor.text(3)
-        if not name or name in taken:
-            name = f"{name or what.removesuffix('s')}_{number}"
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        yield TensorSpec(name, _dtype(source, tensor), _shape(source, tensor))
+    def __init__(self, source: Flatbuffer, subgraph: Table) -> None:
+        self.source = source
+        self.tensors = list(subgraph.tables(0))
+        self.ends = {"inputs": subgraph.numbers(1, "i"), "outputs": subgraph.numbers(2, "i")}
+        for what, ends in self.ends.items():
+            if len(ends) > MAX_ENDS:
+                raise source.invalid(f"a subgraph has {len(ends):,} {what}")
+
+    def own(self, what: str, names: Mapping[str, int]) -> Iterator[tuple[TensorSpec, Table]]:
+        """Its inputs or outputs, called by these names of tensors as far as there are."""
+        given: dict[int, list[str]] = {}
+        for name, index in names.items():
+            given.setdefault(index, []).append(name)
+        taken: set[str] = set()
+        for number, index in enumerate(self.ends[what]):
+            tensor = self._tensor(index, what)
+            # A tensor that is returned twice has two names.
+            name = given[index].pop(0) if given.get(index) else tensor.text(3)
+            if not name or name in taken:
+                name = f"{name or what.removesuffix('s')}_{number}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            yield self._spec(name, tensor), tensor
+
+    def named(self, what: str, names: Mapping[str, int]) -> tuple[TensorSpec, ...]:
+        """The tensors of these names, in the order of the graph's own inputs or outputs."""
+        order = {index: place for place, index in enumerate(self.ends[what])}
+        sorted_names = sorted(names, key=lambda name: order.get(names[name], len(order)))
+        return tuple(self._spec(name, self._tensor(names[name], what)) for name in sorted_names)
+
+    def _tensor(self, index: int, what: str) -> Table:
+        if not 0 <= index < len(self.tensors):
+            raise self.source.invalid(
+                f"tensor {index} is among its {what}, but there are {len(self.tensors)}"
+            )
+        return self.tensors[index]
+
+    def _spec(self, name: str, tensor: Table) -> TensorSpec:
+        return TensorSpec(name, _dtype(self.source, tensor), _shape(self.source, tensor))
 
 
 def _shape(source: Flatbuffer, tensor: Table) -> tuple[int | None, ...] | None:
@@ -168,11 +197,11 @@ def _is_quantised(tensor: Table) -> bool:
     return quantisation is not None and quantisation.extent(2, 4)[1] > 0
 
 
-def _elements(subgraphs: list[Table], buffers: list[int]) -> Counter[str]:
+def _elements(graphs: list[_Graph], buffers: list[int]) -> Counter[str]:
     """How many constants there are of each type."""
     elements: Counter[str] = Counter()
-    for subgraph in subgraphs:
-        for tensor in subgraph.tables(0):
+    for graph in graphs:
+        for tensor in graph.tensors:
             buffer = tensor.integer(2, "I")
             number = tensor.integer(1, "b")
             if buffer >= len(buffers) or not buffers[buffer] or not 0 <= number < len(_DTYPES):
@@ -182,45 +211,50 @@ def _elements(subgraphs: list[Table], buffers: list[int]) -> Counter[str]:
     return elements
 
 
-def _signatures(
-    model: Table, source: Flatbuffer, subgraphs: int
-) -> Iterator[tuple[str, int, dict[str, dict[int, str]]]]:
-    """Key, subgraph, and the names of inputs and outputs by tensor."""
+class _Signature(NamedTuple):
+    """Its subgraph, and the numbers of tensors by name."""
+
+    key: str
+    subgraph: int
+    names: dict[str, dict[str, int]]
+
+
+def _signatures(model: Table, source: Flatbuffer, subgraphs: int) -> Iterator[_Signature]:
     for definition in model.tables(7):
         index = definition.integer(4, "I")
         if index >= subgraphs:
             raise source.invalid(f"a signature is of subgraph {index}; there are {subgraphs}")
         names = {
-            what: {entry.integer(1, "I"): entry.text(0) for entry in definition.tables(field)}
+            what: {entry.text(0): entry.integer(1, "I") for entry in definition.tables(field)}
             for field, what in ((0, "inputs"), (1, "outputs"))
         }
-        yield definition.text(2), index, names
+        yield _Signature(definition.text(2), index, names)
 
 
-def _signature_names(
-    signatures: list[tuple[str, int, dict[str, dict[int, str]]]],
-) -> dict[str, dict[int, str]]:
-    """The names that the first subgraph's signature gives; none if it is unclear which one."""
-    first = {key: names for key, index, names in signatures if index == 0}
+def _names_of_the_first(signatures: list[_Signature]) -> dict[str, dict[str, int]]:
+    """Those that the first subgraph's signature gives; none if it is unclear which one."""
+    first = {each.key: each.names for each in signatures if each.subgraph == 0}
     if len(first) > 1 and _PREFERRED in first:
         return first[_PREFERRED]
     return next(iter(first.values())) if len(first) == 1 else {"inputs": {}, "outputs": {}}
 
 
 def _custom_operators(model: Table) -> Iterator[str]:
+    """The number was one byte once; the greater of both fields counts, as for LiteRT."""
     for code in model.tables(1):
-        if _CUSTOM in (code.integer(3, "i"), code.integer(0, "b")):
+        if max(code.integer(0, "b"), code.integer(3, "i")) == _CUSTOM:
             yield code.text(1)
 
 
-def _metadata(model: Table, source: Flatbuffer, path: Path) -> Packed:
+def _metadata(model: Table, source: Flatbuffer, buffers: list[Table], path: Path) -> Packed:
     """What the metadata says, which is a flatbuffer in a buffer of its own."""
     wanted = [each.integer(1, "I") for each in model.tables(6) if each.text(0) == METADATA_NAME]
-    for index, buffer in enumerate(model.tables(4)) if wanted else ():
-        if index == wanted[0]:
-            start, count = buffer.extent(0, 1)
-            if count > _MAX_METADATA:
-                raise source.invalid(f"its metadata are {count:,} bytes")
-            content = source.take(start, count)
-            return described(Flatbuffer(path, io.BytesIO(content), "TensorFlow Lite metadata"))
-    return Packed()
+    if not wanted:
+        return Packed()
+    if wanted[0] >= len(buffers):
+        raise source.invalid(f"its metadata are in buffer {wanted[0]}; there are {len(buffers)}")
+    start, count = buffers[wanted[0]].extent(0, 1)
+    if count > _MAX_METADATA:
+        raise source.invalid(f"its metadata are {count:,} bytes")
+    content = source.take(start, count)
+    return described(Flatbuffer(path, io.BytesIO(content), "TensorFlow Lite metadata"))

@@ -34,7 +34,6 @@ class Packed:
     """What was found.
 
     Attributes:
-        names: of the files in the archive.
         metadata: str to str.
         label_files: names of the files with labels, as the metadata knows them.
         normalisation: "mean" and "std" of the input, if that says so.
@@ -42,7 +41,6 @@ class Packed:
         unnamed_outputs: how many outputs the metadata describes without a name.
     """
 
-    names: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     label_files: tuple[str, ...] = ()
     normalisation: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -101,24 +99,24 @@ def packed_files(path: Path, file: BinaryIO, metadata: Packed) -> Packed:
     if archive is None:
         return metadata
     with archive:
-        names = tuple(archive.namelist())
+        names = archive.namelist()
 
         def text(name: str) -> str:
             return archives.content(path, archive, name, _MAX_TEXT).decode("utf-8", "replace")
 
+        label_files = metadata.label_files if set(metadata.label_files) <= set(names) else ()
         entries = next((name for name in _ENTRIES if name in names), None)
         return replace(
             metadata,
-            names=names,
             metadata=_entries(path, entries, text(entries)) if entries else metadata.metadata,
-            labels=tuple(
-                line.strip()
-                for name in metadata.label_files
-                if len(metadata.label_files) == 1 and name in names
-                for line in text(name).splitlines()
-                if line.strip()
-            ),
+            labels=_labels(text(label_files[0])) if len(label_files) == 1 else (),
         )
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    """One per line, as `BuildLabelMapFromFiles` in mediapipe/util/label_map_util.cc reads them: a blank
+    line is a class without a name, and only the end of the last line begins none."""
+    return tuple(line.strip() for line in text.removesuffix("\n").split("\n"))
 
 
 def _entries(path: Path, name: str, text: str) -> dict[str, str]:
