@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -280,12 +281,13 @@ def test_another_thread_may_close_a_stream_and_who_waits_for_its_results_gets_no
 
 
 def test_a_stage_may_close_its_own_stream():
-    streams, asked = [], threading.Event()
+    streams, asked, closed = [], threading.Event(), []
 
     def stage(batch):
         if batch == [3]:
             asked.wait(10)
-            streams[0].close()
+            streams[0].close()  # which can't wait for the stage
+            closed.append(batch)
         return batch
 
     streams.append(pipelined(range(1000), [stage]))
@@ -294,19 +296,73 @@ def test_a_stage_may_close_its_own_stream():
     asked.set()
     assert list(stream) in ([], [(2, 2)])
     stream.close()
+    assert closed == [[3]]
     assert threads() == set()
 
 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_each_result_goes_to_one_of_the_threads_that_ask(batch):
-    stream, taken = pipelined(range(300), [list, list], batch), [[], [], []]
-    consumers = [threading.Thread(target=each.extend, args=(stream,)) for each in taken]
+    def slow(values):
+        time.sleep(0.001)  # so that batches gather
+        return values
+
+    def consume(into):
+        for pair in stream:
+            into.append(pair)
+            time.sleep(0.001)  # and aren't used up by the one who took them
+
+    stream, taken = pipelined(range(200), [list, slow], batch), [[], [], []]
+    consumers = [threading.Thread(target=consume, args=(each,)) for each in taken]
     for consumer in consumers:
         consumer.start()
     for consumer in consumers:
         consumer.join(10)
-    assert sorted(pair for each in taken for pair in each) == [(n, n) for n in range(300)]
+    assert sorted(pair for each in taken for pair in each) == [(n, n) for n in range(200)]
     assert all(each == sorted(each) for each in taken)
+
+
+class Input:
+    """What can be seen to be freed."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def test_a_stream_that_is_being_closed_gives_and_then_holds_nothing_more():
+    """Of the batch that was taken last, the rest isn't handed out; the source wakes after the end."""
+    made = weakref.WeakSet()
+    working, read, go = threading.Event(), threading.Event(), threading.Event()
+
+    def new(value):
+        made.add(one := Input(value))
+        return one
+
+    def inputs():
+        yield new(0)
+        assert working.wait(10)
+        for value in range(1, 5):
+            yield new(value)
+        read.set()
+        assert go.wait(10)
+        yield new(5)
+
+    def second(batch):
+        working.set()
+        assert read.wait(10)
+        return [None] * len(batch)
+
+    stream = pipelined(inputs(), [list, second], batch=4)
+    # 1 goes as soon as it is there, and 2, 3 and 4 together.
+    assert [next(stream)[0].value for _ in range(3)] == [0, 1, 2]
+    closing = threading.Thread(target=stream.close)
+    closing.start()
+    while not stream._pipeline._stopped:
+        time.sleep(0.001)
+    assert closing.is_alive()  # for the source sleeps
+    assert list(stream) == []
+    go.set()
+    closing.join(10)
+    assert len(made) == 0
 
 
 def test_one_of_the_threads_that_ask_gets_the_error_and_the_others_the_end():
@@ -399,13 +455,16 @@ def test_leaving_the_loop_does_not_wait_for_ever_for_a_source_that_waits(monkeyp
     assert waiting.empty()  # the reader took one more and went
 
 
-def test_a_source_that_was_left_is_not_waited_for_again(monkeypatch):
+def test_a_source_that_was_left_is_not_waited_for_again_and_what_it_gives_is_dropped(monkeypatch):
+    made = weakref.WeakSet()
     asleep, go = threading.Event(), threading.Event()
 
     def inputs():
         yield 1
         asleep.set()
-        assert go.wait(10)
+        assert go.wait(60)
+        made.add(one := Input(2))
+        yield one
 
     stream = pipelined(inputs(), [list])
     assert next(stream) == (1, 1)
@@ -416,10 +475,11 @@ def test_a_source_that_was_left_is_not_waited_for_again(monkeypatch):
     monkeypatch.setattr(pipeline, "_PATIENCE", 3600)
     again = threading.Thread(target=stream.close, daemon=True)
     again.start()
-    again.join(10)
+    again.join(5)
     assert not again.is_alive()
     go.set()
     left.join(10)
+    assert len(made) == 0
 
 
 def test_a_source_that_was_left_is_closed_when_it_wakes(monkeypatch):
