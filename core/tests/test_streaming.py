@@ -302,23 +302,44 @@ def test_a_stage_may_close_its_own_stream():
 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_each_result_goes_to_one_of_the_threads_that_ask(batch):
-    def slow(values):
-        time.sleep(0.001)  # so that batches gather
-        return values
-
-    def consume(into):
-        for pair in stream:
-            into.append(pair)
-            time.sleep(0.001)  # and aren't used up by the one who took them
-
-    stream, taken = pipelined(range(200), [list, slow], batch), [[], [], []]
-    consumers = [threading.Thread(target=consume, args=(each,)) for each in taken]
+    stream, taken = pipelined(range(200), [list, list], batch), [[], [], []]
+    consumers = [threading.Thread(target=each.extend, args=(stream,)) for each in taken]
     for consumer in consumers:
         consumer.start()
     for consumer in consumers:
         consumer.join(10)
     assert sorted(pair for each in taken for pair in each) == [(n, n) for n in range(200)]
     assert all(each == sorted(each) for each in taken)
+
+
+def test_threads_that_ask_share_a_batch():
+    working, asked, end, taken = (*(threading.Event() for _ in range(3)), [])
+
+    def inputs():
+        yield 0
+        assert working.wait(10)
+        yield from (1, 2, 3)
+        assert end.wait(10)
+
+    def second(batch):
+        working.set()
+        assert asked.wait(10)
+        return batch
+
+    stream = pipelined(inputs(), [list, second], batch=4)
+    # 0 and 1 go as soon as they are there, and 2 and 3 together.
+    consumers = [
+        threading.Thread(target=lambda: taken.append(next(stream)), daemon=True) for _ in range(4)
+    ]
+    for consumer in consumers:
+        consumer.start()
+    time.sleep(0.05)  # whoever may wait does it now
+    asked.set()
+    for consumer in consumers:
+        consumer.join(5)
+    end.set()
+    assert sorted(taken) == [(n, n) for n in range(4)]
+    assert list(stream) == []
 
 
 class Input:
