@@ -34,6 +34,11 @@ def test_the_sample_runs(package, monkeypatch, tmp_path):
     edge = namespace["turned"].words[0].corners
     assert edge[0, 1] > edge[1, 1]  # turned counter-clockwise: it rises
     assert namespace["picture"].shape == (512, 384, 3)
+    again = README[README.index("from inference_doctr import read_pages") :]
+    exec(again[: again.index("```")], namespace)
+    for number in (1, 2):
+        with Image.open(tmp_path / f"letter-{number}.png") as picture:
+            assert picture.size == (384, 512)
 
 
 def test_the_manifest_shown_is_one(package, tmp_path):
