@@ -160,6 +160,13 @@ def test_each_signature_has_specs_of_its_own_subgraph_in_the_order_of_that(tmp_p
     }
 
 
+def test_subgraphs_with_variables_are_numbered(tmp_path):
+    plain, state = subgraph([tensor(), tensor("y")]), {**tensor("state"), 5: Scalar("?", True)}
+    stateful = subgraph([tensor(), tensor("y"), state])
+    seen = facts(tmp_path, a_model(plain, stateful, plain, stateful))
+    assert seen["tflite.stateful"] == (1, 3)
+
+
 def test_a_tensor_that_is_returned_twice_keeps_both_its_names(tmp_path):
     twice = subgraph([tensor("x"), tensor("y")], outputs=(1, 1))
     named = signature("serve", {"x": 0}, {"first": 1, "second": 1})

@@ -33,6 +33,7 @@ class Tensor:
     scales: Sequence[float] = ()
     zeros: Sequence[int] = ()
     axis: int = 0
+    variable: bool = False
 
 
 @dataclass
@@ -80,6 +81,20 @@ def mul(left: str, right: str, target: str) -> Operator:
     return Operator("MUL", [left, right], [target], schema.MulOptionsT())
 
 
+def recurrent(key: str, weight: float) -> Graph:
+    """y = weight * x + the y before."""
+    numbers = (np.eye(2) * weight, np.eye(2), np.zeros(2))
+    tensors = [
+        *(Tensor(name, (1, 1, 2)) for name in ("x", "y")),
+        *(constant(n, each.astype(np.float32)) for n, each in zip("wrb", numbers, strict=True)),
+        Tensor("state", (1, 2), variable=True),
+    ]
+    options = schema.SequenceRNNOptionsT()
+    inputs = ["x", "w", "r", "b", "state"]
+    operator = Operator("UNIDIRECTIONAL_SEQUENCE_RNN", inputs, ["y"], options)
+    return Graph(tensors, ["x"], ["y"], [operator], {key: ({"x": "x"}, {"y": "y"})})
+
+
 def tflite(*graphs: Graph) -> bytes:
     """The file."""
     model = schema.ModelT()
@@ -123,6 +138,7 @@ def _tensor(model: Any, tensor: Tensor) -> Any:
     made = schema.TensorT()
     made.name, made.shape, made.type = tensor.name, list(tensor.shape), TYPES[tensor.dtype]
     made.hasRank = True
+    made.isVariable = tensor.variable
     if tensor.signature is not None:
         made.shapeSignature = list(tensor.signature)
     if tensor.scales:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
+import json
 import shutil
 import subprocess
 import weakref
@@ -10,15 +12,18 @@ import weakref
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from inference_core import AutoModel, InferenceError, ModelClosed, Session, TensorSpec
-from inference_tflite import plugin
+from inference_core.package import Request
+from inference_tflite import loading, plugin
+from inference_tflite.options import TfliteOptions
 from inference_tflite.quantisation import Quantisation
 
 from .conftest import identity, layer
-from .models import Graph, Operator, Tensor, add, constant, dense, mul, reshape, tflite
+from .models import Graph, Operator, Tensor, add, constant, dense, mul, recurrent, reshape, tflite
 
 WEIGHTS = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 BIAS = np.array([0.5, -1], np.float32)
@@ -122,6 +127,54 @@ def details(dtype: str, scales, zeros, axis, shape):
     return {"dtype": np.dtype(dtype), "shape": shape, "quantization_parameters": parameters}
 
 
+def test_ties_are_rounded_as_by_litert_s_reference_kernel():
+    """Pixels of 0 to 255 normalised to -1 to 1 lie halfway between the steps of 2 / 255."""
+    pixels = ((np.arange(256, dtype=np.float32) - 127.5) / 127.5)[None]
+    scale = np.float32(2 / 255)
+    ties = np.array([[0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999997, 90]], np.float32)
+    for real, step, zero, dtype in (
+        (pixels, scale, -1, "int8"),
+        (pixels, scale, 127, "uint8"),
+        (ties, 1, -3, "int8"),
+        (ties, 1, 0, "int16"),
+    ):
+        ends = [
+            Tensor("x", real.shape),
+            Tensor("y", real.shape, dtype, scales=[step], zeros=[zero]),
+        ]
+        model = tflite(Graph(ends, ["x"], ["y"], [Operator("QUANTIZE", ["x"], ["y"])]))
+        reference = Interpreter(
+            model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+        )
+        reference.allocate_tensors()
+        reference.set_tensor(0, real)
+        reference.invoke()
+        one = Quantisation.of("x", details(dtype, [step], [zero], 0, real.shape))
+        np.testing.assert_array_equal(one.stored(real), reference.get_tensor(1))
+
+
+@pytest.mark.parametrize(
+    ("axis", "scales", "zeros", "stored"),
+    [
+        (0, [1, 0.5], [0, 10], [[3, 3, 3], [16, 16, 16]]),
+        (1, [1, 0.5, 0.1], [0, 10, -10], [[3, 16, 20], [3, 16, 20]]),
+        (1, [1, 0.5, 0.1], [5], [[8, 11, 35], [8, 11, 35]]),
+    ],
+)
+def test_each_slice_is_stored_by_its_own_scale_and_zero_point(axis, scales, zeros, stored):
+    one = Quantisation.of("x", details("int8", scales, zeros, axis, (2, 3)))
+    integers = one.stored(np.full((2, 3), 3, np.float32))
+    assert integers.dtype == np.int8
+    assert integers.tolist() == stored
+    np.testing.assert_allclose(one.real(integers), np.full((2, 3), 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "quantised"), [("int32", True), ("int64", False)])
+def test_integers_of_64_bits_are_what_they_are(dtype, quantised):
+    one = Quantisation.of("x", details(dtype, [0.5], [0], 0, (2, 3)))
+    assert (one is not None) is quantised
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     dtype=st.sampled_from(["int8", "uint8", "int16"]),
@@ -214,6 +267,62 @@ def test_signatures_name_the_tensors_and_choose_the_graph(save, load, signature,
         np.testing.assert_allclose(result, sign * array @ WEIGHTS + BIAS)
 
 
+def test_inputs_of_a_signature_may_have_any_name_in_the_first_graph(save, load, machine):
+    ends = [Tensor("p", (2,)), Tensor("q", (2,))]
+    graph = Graph(
+        ends, ["p"], ["q"], [reshape("p", "q", (2,))], {"serve": ({"self": "p"}, {"out": "q"})}
+    )
+    result = load(save(tflite(graph)), signature="serve").run({"self": np.float32([1, 2])})
+    assert result["out"].tolist() == [1, 2]
+    graph.signatures = {"serve": graph.signatures["serve"], "other": ({"self": "p"}, {"out": "q"})}
+    first = dataclasses.replace(graph, signatures={})
+    with pytest.raises(InferenceError, match="calls an input of the signature 'serve' 'self'"):
+        load(save(tflite(first, graph)), signature="serve")
+
+
+def test_a_tensor_that_is_returned_twice_has_both_its_names(save, load):
+    ends = [Tensor("p", (2,)), Tensor("q", (2,))]
+    named = {"serve": ({"x": "p"}, {"a": "q", "b": "q"})}
+    artifact = save(tflite(Graph(ends, ["p"], ["q", "q"], [reshape("p", "q", (2,))], named)))
+    for signature in (None, "serve"):
+        result = load(artifact, signature=signature).run({"x": np.float32([1, 2])})
+        assert {name: array.tolist() for name, array in result.items()} == {
+            "a": [1, 2],
+            "b": [1, 2],
+        }
+
+
+ONE = np.ones((1, 1, 2), np.float32)
+PLAIN = Graph([Tensor("p", (1, 1, 2)), Tensor("q", (1, 1, 2))], ["p"], ["q"],
+              [reshape("p", "q", (1, 1, 2))])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("graphs", "signature", "answer"),
+    [
+        ((recurrent("a", 1),), None, 1),
+        ((recurrent("a", 1),), "a", 1),
+        ((recurrent("a", 1), PLAIN), "a", 1),
+        ((PLAIN, recurrent("b", 3)), "b", 3),
+        ((recurrent("a", 1), recurrent("b", 3)), None, 1),
+        ((recurrent("a", 1), recurrent("b", 3)), "b", 3),
+    ],
+)
+def test_each_call_starts_from_the_initial_state(save, load, graphs, signature, answer):
+    session = load(save(tflite(*graphs)), signature=signature)
+    for _ in range(3):
+        assert session.run({"x": ONE})["y"].tolist() == [[[answer] * 2]]
+
+
+@pytest.mark.parametrize("xnnpack", [True, False])
+def test_a_file_that_is_overwritten_after_loading_changes_nothing(artifact, load, xnnpack):
+    session = load(artifact, xnnpack=xnnpack)
+    path = artifact.path
+    with path.open("r+b") as file:  # in place, as `cp` does
+        file.write(bytes(path.stat().st_size))
+    np.testing.assert_allclose(session.run({"x": X})["y"], X @ WEIGHTS + BIAS)
+
+
 def test_names_that_come_twice_or_not_at_all_are_those_of_the_reader(save, load):
     tensors = [Tensor("same", (2,)), Tensor("", (2,)), Tensor("y", (2,))]
     graph = Graph(tensors, ["same", ""], ["y"], [add("same", "", "y")])
@@ -231,6 +340,25 @@ def test_options_change_how_but_not_what(artifact, load, options):
     np.testing.assert_allclose(result, X @ WEIGHTS + BIAS)
 
 
+def test_options_reach_the_interpreter(artifact, load, machine, monkeypatch):
+    made = []
+
+    class Recorded(Interpreter):
+        def __init__(self, **arguments):
+            super().__init__(**arguments)
+            made.append((self, arguments["num_threads"]))
+
+    monkeypatch.setattr(loading, "Interpreter", Recorded)
+    for options in ({}, {"threads": 3}, {"xnnpack": False}):
+        load(artifact, **options).run({"x": X})
+    operators = [{each["op_name"] for each in one._get_ops_details()} for one, _ in made]
+    assert ["DELEGATE" in names for names in operators] == [True, True, False]
+    assert [threads for _, threads in made] == [1, 3, 1]
+    many = dataclasses.replace(machine, cpu=dataclasses.replace(machine.cpu, cores=5))
+    plugin.load(artifact, many, Request(options=TfliteOptions())).close()
+    assert made[-1][1] == 5
+
+
 def test_closing_frees_the_interpreter_and_may_be_repeated(artifact, load):
     session = load(artifact)
     inner = weakref.ref(session._run)
@@ -246,13 +374,26 @@ def test_the_hook_passes_arrays_by_name(artifact, load):
     assert list(plugin.predict(load(artifact), {"x": X}, {})) == ["y"]
 
 
-def test_a_fixed_batch_is_filled_up_and_trimmed_by_core(save):
-    path = save(layer(WEIGHTS, BIAS, batch=4)).path
-    with AutoModel.from_pretrained(path, backend="tflite") as model:
-        assert model.inputs[0].shape == (4, 3)
-        array = np.vstack([X, X])
-        result = model.predict_tensors({"x": array})["y"]
-        np.testing.assert_allclose(result, array @ WEIGHTS + BIAS)
+def test_pictures_beyond_a_fixed_batch_are_filled_up_and_trimmed_by_core(tmp_path):
+    """The mean of each channel, of four pictures at a time."""
+    axes = constant("axes", np.array([1, 2], np.int32))
+    tensors = [Tensor("x", (4, 8, 8, 3)), axes, Tensor("y", (4, 3))]
+    mean = Operator("MEAN", ["x", "axes"], ["y"], schema.ReducerOptionsT())
+    (tmp_path / "m.tflite").write_bytes(tflite(Graph(tensors, ["x"], ["y"], [mean])))
+    settings = {"activation": "none", "mean": [0, 0, 0], "std": [1, 1, 1]}
+    manifest = {
+        "schema_version": 1,
+        "name": "mean",
+        "labels": ["red", "green", "blue"],
+        "processor": {"name": "classification", "settings": settings},
+        "artifacts": [{"format": "tflite", "parts": {"model": "m.tflite"}}],
+    }
+    (tmp_path / "model.json").write_text(json.dumps(manifest))
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 2  # blue first
+    with AutoModel.from_pretrained(tmp_path, backend="tflite") as model:
+        assert model.inputs[0].shape == (4, 8, 8, 3)
+        results = model([np.full((8, 8, 3), colour, np.uint8) for colour in colours])
+    assert [each.top.label for each in results] == ["blue", "green", "red"] * 2
 
 
 def test_a_delegate_that_is_not_there_is_named(artifact, load):

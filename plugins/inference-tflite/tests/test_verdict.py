@@ -12,12 +12,12 @@ import pytest
 from inference_core import InferenceError, InvalidArgument
 from inference_core.arguments import build_options
 from inference_core.package import Artifact, Request
-from inference_tflite import install_state, plugin
+from inference_tflite import artifact_check, install_state, plugin
 from inference_tflite.deep_probe import problems_of_a_tiny_model, tiny_model
 from inference_tflite.options import TfliteOptions
 
 from .conftest import identity
-from .models import Graph, Operator, Tensor, tflite
+from .models import Graph, Operator, Tensor, reshape, tflite
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text()
 
@@ -67,6 +67,51 @@ def test_a_signature_that_is_misspelt_is_suggested(save, machine):
     (reason,) = judge(artifact, machine, options={"signature": "encoed"}).reasons
     assert reason.code == "option"
     assert "did you mean 'encode'?" in reason.message
+
+
+@pytest.mark.parametrize("dtype", ["int4", "bfloat16"])
+def test_the_tensors_of_the_chosen_signature_are_judged(save, machine, dtype):
+    def graph(key, dtype):
+        ends = [Tensor("p", (2,), dtype), Tensor("q", (2,), dtype)]
+        named = {key: ({"f": "p"}, {"s": "q"})}
+        return Graph(ends, ["p"], ["q"], [reshape("p", "q", (2,))], named)
+
+    artifact = save(tflite(graph("plain", "float32"), graph("odd", dtype)))
+    assert judge(artifact, machine).status == "accept"
+    assert judge(artifact, machine, options={"signature": "plain"}).status == "accept"
+    reasons = judge(artifact, machine, options={"signature": "odd"}).reasons
+    assert [reason.code for reason in reasons] == ["format"] * 2
+    assert f"has 'f' of type {dtype} among its inputs" in reasons[0].message
+    other = save(tflite(graph("odd", dtype), graph("plain", "float32")))
+    assert judge(other, machine, options={"signature": "plain"}).status == "accept"
+
+
+def test_an_operator_that_litert_has_not_got_is_named_unless_a_delegate_may_bring_it(save, machine):
+    artifact = save(custom("TFLite_Detection_PostProcess", "MyOp"))
+    (reason,) = judge(artifact, machine).reasons
+    assert "custom operators that LiteRT hasn't got ('MyOp')" in reason.message
+    assert judge(artifact, machine, options={"delegate": "my.so"}).status == "accept"
+
+
+def test_an_operator_that_only_xnnpack_runs_needs_it(save, machine):
+    artifact = save(custom("Convolution2DTransposeBias"))
+    assert judge(artifact, machine).status == "accept"
+    (reason,) = judge(artifact, machine, options={"xnnpack": False}).reasons
+    assert "only XNNPACK runs: Convolution2DTransposeBias" in reason.message
+    assert reason.fix == 'options={"xnnpack": True}'
+
+
+@pytest.mark.parametrize("name", ["MyOp", *sorted(artifact_check._REGISTERED)])
+def test_litert_has_the_operators_that_it_is_said_to_have(name):
+    """An operator that it hasn't got says so; what it has may crash without the inputs it wants."""
+    code = (
+        "import sys; from ai_edge_litert.interpreter import Interpreter\n"
+        "Interpreter(model_content=sys.stdin.buffer.read()).allocate_tensors()"
+    )
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, input=custom(name), capture_output=True, check=False)
+    assert ran.returncode != 0
+    assert (b"unresolved custom op: " + name.encode() in ran.stderr) is (name == "MyOp")
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "tpu"])

@@ -49,6 +49,8 @@ def read(path: Path) -> Artifact:
         - "tflite.quantized": names of those inputs and outputs that have scales;
         - "tflite.signatures": by signature "subgraph", the number of the one it is of, and its own
           "inputs" and "outputs", as above;
+        - "tflite.stateful": numbers of the subgraphs with variables, which a runtime keeps from one
+          run to the next;
         - "tflite.custom_operators": names of operators that aren't TensorFlow Lite's own;
         - "tflite.normalization": "mean" and "std" of pixels of 0 to 255, each a tuple of one number or
           one per channel, where the metadata says so, else empty;
@@ -98,6 +100,7 @@ def _read(path: Path, file: BinaryIO) -> Artifact:
             }
             for each in signatures
         },
+        "tflite.stateful": tuple(at for at, graph in enumerate(graphs) if graph.has_variables()),
         "tflite.custom_operators": tuple(_custom_operators(model)),
         "tflite.normalization": packed.normalisation,
         "tflite.labels": packed.labels,
@@ -163,6 +166,10 @@ class _Graph:
         order = {index: place for place, index in enumerate(self.ends[what])}
         sorted_names = sorted(names, key=lambda name: order.get(names[name], len(order)))
         return tuple(self._spec(name, self._tensor(names[name], what)) for name in sorted_names)
+
+    def has_variables(self) -> bool:
+        """Whether a tensor of it is one."""
+        return any(tensor.integer(5, "?") for tensor in self.tensors)
 
     def _tensor(self, index: int, what: str) -> Table:
         if not 0 <= index < len(self.tensors):

@@ -5,8 +5,9 @@ Judged by the facts the reader found, without the runtime.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from inference_core.arguments import did_you_mean
 from inference_core.environment import Environment
@@ -23,6 +24,14 @@ TENSOR_DTYPES = {
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 }
 
+# Custom operators that LiteRT's Python package runs: those that it registers, and those that only its
+# XNNPACK delegate knows. Found by asking versions 2.0.2 and 2.3.0 for every name that is in their
+# binaries; 2.0.2 lacks aeq.hadamard_rotation.
+_REGISTERED = {
+    *("AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"),
+    "aeq.hadamard_rotation",
+}
+_XNNPACK = {"Convolution2DTransposeBias", "MaxPoolingWithArgmax2D", "MaxUnpooling2D"}
 # Operators that MediaPipe's own runtime brings, in mediapipe/util/tflite/operations, as far as
 # LiteRT hasn't taken them over.
 _MEDIAPIPE = {"Landmarks2TransformMatrix", "TransformLandmarks", "TransformTensorBilinear"}
@@ -55,9 +64,8 @@ def artifact_reasons(artifact: Artifact, options: TfliteOptions) -> Iterator[Rea
         except InvalidModel as error:
             yield Reason("format", str(error))
         else:
-            yield from _tensor_reasons(path, facts)
             yield from _operator_reasons(path, facts, options)
-            yield from _signature_reasons(path, facts, options)
+            yield from _graph_reasons(path, facts, options.signature)
 
 
 def device_reasons(device: str | None, environment: Environment) -> Iterator[Reason]:
@@ -90,9 +98,33 @@ def precision_reasons(artifact: Artifact, asked: Precision | None) -> Iterator[R
     )
 
 
-def _tensor_reasons(path: Path, facts: Facts) -> Iterator[Reason]:
+def _graph_reasons(path: Path, facts: Facts, signature: str | None) -> Iterator[Reason]:
+    """Of the graph that is going to run."""
+    if signature is None:
+        yield from _tensor_reasons(path, facts)
+        return
+    signatures = facts["tflite.signatures"]
+    if signature not in signatures:
+        hint = did_you_mean(signature, signatures) or (
+            f"; it has {', '.join(map(repr, signatures))}" if signatures else "; it has none"
+        )
+        message = f"{path.name} has no signature {signature!r}{hint}"
+        yield Reason("option", message, 'leave "signature" out')
+        return
+    graph = signatures[signature]
+    yield from _tensor_reasons(path, graph)
+    # The runner of other graphs than the first takes inputs as Python's keywords, beside its own self.
+    if graph["subgraph"] and any(spec.name == "self" for spec in graph["inputs"]):
+        yield Reason(
+            "format",
+            f"{path.name} calls an input of the signature {signature!r} 'self', which LiteRT's Python "
+            "interface can't be given",
+        )
+
+
+def _tensor_reasons(path: Path, graph: Mapping[str, Any]) -> Iterator[Reason]:
     for what in ("inputs", "outputs"):
-        for spec in facts[what]:
+        for spec in graph[what]:
             if spec.dtype not in TENSOR_DTYPES:
                 yield Reason(
                     "format",
@@ -115,21 +147,27 @@ def _operator_reasons(path: Path, facts: Facts, options: TfliteOptions) -> Itera
             f"{path.name} has operators that only MediaPipe brings: {', '.join(own)}",
             'backend="mediapipe"',
         )
-    if _EDGE_TPU in custom and options.delegate is None:
+    if options.delegate is not None:
+        return  # it may bring the rest
+    if _EDGE_TPU in custom:
         yield Reason(
             "format",
             f"{path.name} is compiled for an Edge TPU: name its library, or take the file from before "
             "it was compiled",
             'options={"delegate": "libedgetpu.so.1"}',
         )
-
-
-def _signature_reasons(path: Path, facts: Facts, options: TfliteOptions) -> Iterator[Reason]:
-    known = list(facts["tflite.signatures"])
-    if options.signature is None or options.signature in known:
-        return
-    hint = did_you_mean(options.signature, known) or (
-        f"; it has {', '.join(map(repr, known))}" if known else "; it has none"
-    )
-    message = f"{path.name} has no signature {options.signature!r}{hint}"
-    yield Reason("option", message, 'leave "signature" out')
+    if only_xnnpack := [name for name in custom if name in _XNNPACK and not options.xnnpack]:
+        yield Reason(
+            "option",
+            f"{path.name} has operators that only XNNPACK runs: {', '.join(only_xnnpack)}",
+            'options={"xnnpack": True}',
+        )
+    known = {*_REGISTERED, *_XNNPACK, *_MEDIAPIPE, _EDGE_TPU, *flex}
+    unknown = ", ".join(repr(name) for name in custom if name not in known)
+    if unknown:
+        yield Reason(
+            "format",
+            f"{path.name} has custom operators that LiteRT hasn't got ({unknown}): name the library of "
+            "a delegate that brings them",
+            'options={"delegate": "PATH"}',
+        )

@@ -1,7 +1,9 @@
 """Between the real numbers that callers deal in and the integers that a quantised tensor stores.
 
 real = scale * (stored - zero point), with one scale and zero point for the tensor or one for each slice
-along an axis; see the LiteRT documentation, "8-bit quantization specification".
+along an axis; see the LiteRT documentation, "8-bit quantization specification". Ties are rounded away
+from zero, as in LiteRT's reference kernel of QUANTIZE (`AffineQuantize` in
+tflite/kernels/internal/reference/quantize.h); XNNPACK rounds them to even.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ class Quantisation:
         )
 
     def stored(self, real: NDArray[np.float32]) -> NDArray[Any]:
-        """Real numbers as the integers that are nearest, those out of range as the last in range.
+        """Real numbers as the integers that are nearest, of two as near the one away from the zero
+        point, those out of range as the last in range.
 
         Raises:
             InferenceError: there is NaN among them.
@@ -76,12 +79,17 @@ class Quantisation:
         limits = np.iinfo(self.dtype)
         with np.errstate(over="ignore"):
             values = np.asarray(real / self.scale)
-        np.rint(values, out=values)
-        values += self.zero_point
-        np.clip(values, limits.min, limits.max, out=values)
+        np.clip(values, limits.min - self.zero_point, limits.max - self.zero_point, out=values)
+        whole: NDArray[Any] = np.trunc(values)
+        values -= whole
+        values += (
+            values  # what is behind the point doubled, exact as all of this: ±1 from a half on
+        )
+        whole += np.trunc(values, out=values)
+        whole += self.zero_point
         with np.errstate(invalid="raise"):
             try:
-                return values.astype(self.dtype)
+                return whole.astype(self.dtype)
             except FloatingPointError as error:
                 raise InferenceError(
                     f"input {self.name!r} holds NaN, which the {self.dtype} that the graph stores it "

@@ -117,11 +117,21 @@ class Ports:
         return tuple(int(axis) if axis >= 0 else None for axis in axes)
 
 
-class WholeGraph:
-    """Runs the first graph of a file through an interpreter of its own."""
+class FirstGraph:
+    """Runs the first graph of a file through an interpreter of its own.
 
-    def __init__(self, interpreter: Interpreter, inputs: Ports, outputs: Ports) -> None:
+    Args:
+        interpreter: of the file.
+        inputs: of the graph, as `outputs`.
+        reset: whether to put its variables back to their initial state before each run, if it has any
+            and no other graph has.
+    """
+
+    def __init__(
+        self, interpreter: Interpreter, inputs: Ports, outputs: Ports, reset: bool
+    ) -> None:
         self._interpreter = interpreter
+        self._reset = reset
         self._inputs = {name: int(each["index"]) for name, each in inputs.details.items()}
         self._outputs = {name: int(each["index"]) for name, each in outputs.details.items()}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -136,12 +146,31 @@ class WholeGraph:
             self._allocate(shapes)
         for name, index in self._inputs.items():
             self._interpreter.set_tensor(index, feeds[name])
+        if self._reset:
+            self._interpreter.reset_all_variables()
         self._interpreter.invoke()
         return {name: self._interpreter.get_tensor(at) for name, at in self._outputs.items()}
 
     def _allocate(self, shapes: dict[str, tuple[int, ...]]) -> None:
         self._interpreter.allocate_tensors()
         self._shapes = shapes
+
+
+class LaterGraph:
+    """Runs another graph than the first, which LiteRT only does by a signature; args as above."""
+
+    def __init__(self, interpreter: Interpreter, signature: str, reset: bool) -> None:
+        self._interpreter = interpreter
+        self._runner = interpreter.get_signature_runner(signature)
+        self._reset = reset
+        self._allocated = False  # by the runner, at its first call
+
+    def __call__(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        if self._reset and self._allocated:
+            self._interpreter.reset_all_variables()
+        results: Arrays = self._runner(**feeds)
+        self._allocated = True
+        return results
 
 
 def _encoded(array: np.ndarray) -> np.ndarray:
