@@ -115,8 +115,10 @@ class SaveFolder:
 
 def _can_be_drawn(document: Any, path: Path) -> bool:
     """Whether a document is of the page that is read where its file is read as a picture: the first."""
+    if len(document) != 1 or document[0].number not in (None, 1):
+        return False
     with open(path, "rb") as file:
-        return not is_pdf(file.read(SIGNED_WITHIN)) and document[0].number in (None, 1)
+        return not is_pdf(file.read(SIGNED_WITHIN))
 
 
 def drawn(result: Any, picture: Any) -> Any | None:
