@@ -13,6 +13,7 @@ from pathlib import Path
 import inference_doctr
 import numpy as np
 import pikepdf
+import pypdfium2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -342,6 +343,22 @@ def test_the_file_is_let_go_of(package, monkeypatch, tmp_path, write):
             model(path)
         assert handles(path) == 0
         del kept
+
+
+@pytest.mark.parametrize("options", [{}, {"pages": [9]}])
+def test_a_document_is_closed_while_no_other_thread_is_in_pdfium(monkeypatch, options):
+    # Left to pypdfium2, it would be closed when it is collected, whatever others do.
+    locked = []
+
+    def spy(self, **keywords):
+        locked.append(pdf_pages._pdfium._is_owned())
+        return close(self, **keywords)
+
+    close = pypdfium2.PdfDocument.close
+    monkeypatch.setattr(pypdfium2.PdfDocument, "close", spy)
+    with contextlib.suppress(InvalidInput):
+        list(read_pages(pdf(), **options))
+    assert locked == [True]
 
 
 def test_the_garbage_collector_may_close_a_document_while_another_is_rendered():
