@@ -83,9 +83,13 @@ def test_outputs_that_nothing_tells_apart_are_an_error():
     with pytest.raises(InvalidModel, match="neither holds scores"):
         found(named(SAY_NOTHING, scores=[[0.2, 0.9, 0, 0]]))
     # Numbered, but in no order that an exporter writes.
-    mixed = named(("P:1", "P", "P:2", "P:3"), scores=[[0.2, 0.9, 0, 0]])
-    with pytest.raises(InvalidModel, match="neither holds scores"):
-        found(mixed)
+    for names in (
+        ("P:1", "P", "P:2", "P:3"),
+        ("P", "P:1", "P:3", "P:2"),
+        ("P:2", "P:1", "P:3", "P"),
+    ):
+        with pytest.raises(InvalidModel, match="neither holds scores"):
+            found(named(names, scores=[[0.2, 0.9, 0, 0]]))
 
 
 def test_options_choose_what_counts():
@@ -101,6 +105,14 @@ def test_options_choose_what_counts():
     for wrong in ({"confidence": 2}, {"max_detections": 0}, {"iou": 0.5}):
         with pytest.raises(InvalidArgument, match=next(iter(wrong))):
             labels(**wrong)
+
+
+def test_a_package_that_names_a_class_it_does_not_have_is_refused():
+    package = ModelPackage("m", Path("m"), (), labels=LABELS, parameters={"classes": ["cow"]})
+    outputs = tuple(map(TensorSpec, TF1, ["float32"] * 4, SHAPES))
+    graph = Graph((TensorSpec("x", "float32", (1, 30, 50, 3)),), outputs)
+    with pytest.raises(InvalidModel, match="cow"):
+        SsdProcessor(package, {"model": graph})
 
 
 def test_the_first_label_may_have_the_class_id_1():
