@@ -80,13 +80,15 @@ def test_without_either_the_order_is_that_of_the_operator():
 def test_outputs_that_nothing_tells_apart_are_an_error():
     with pytest.raises(InvalidModel, match="neither holds scores"):
         found(named(SAY_NOTHING, classes=[[0.5, 7, 1, 0]]))
-    with pytest.raises(InvalidModel, match="neither holds scores"):
-        found(named(SAY_NOTHING, scores=[[0.2, 0.9, 0, 0]]))
+    for wrong in (0.1, 7):  # not the best first, and above 1
+        with pytest.raises(InvalidModel, match="neither holds scores"):
+            found(named(SAY_NOTHING, scores=[[wrong, 0.6, 0.3, 0]]))
     # Numbered, but in no order that an exporter writes.
     for names in (
         ("P:1", "P", "P:2", "P:3"),
         ("P", "P:1", "P:3", "P:2"),
         ("P:2", "P:1", "P:3", "P"),
+        ("P", "Q:1", "P:2", "P:3"),
     ):
         with pytest.raises(InvalidModel, match="neither holds scores"):
             found(named(names, scores=[[0.2, 0.9, 0, 0]]))
@@ -140,6 +142,12 @@ def test_the_first_label_may_have_the_class_id_1():
 def test_numbers_that_make_no_sense_are_errors(changes, words):
     with pytest.raises(InvalidModel, match=words):
         found(named(**changes), processor=made())
+
+
+def test_a_box_in_the_padding_is_dropped():
+    boxes = BOXES.copy()
+    boxes[0, 0] = [0, 0.1, 0.05, 0.3]
+    assert found(named(boxes=boxes), resize="letterbox").labels == ("cat", "dog")
 
 
 def test_a_box_of_enormous_fractions_covers_the_picture():
