@@ -82,9 +82,8 @@ class Quantisation:
         np.clip(values, limits.min - self.zero_point, limits.max - self.zero_point, out=values)
         whole: NDArray[Any] = np.trunc(values)
         values -= whole
-        values += (
-            values  # what is behind the point doubled, exact as all of this: ±1 from a half on
-        )
+        # What is behind the point, doubled, is ±1 or more from a half on. All of this is exact.
+        values += values
         whole += np.trunc(values, out=values)
         whole += self.zero_point
         with np.errstate(invalid="raise"):
