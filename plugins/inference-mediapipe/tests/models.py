@@ -33,6 +33,17 @@ def mean_colour(
     return with_metadata(model, (0.0, 255.0), files, named_outputs=named)
 
 
+def two_means() -> bytes:
+    """Two outputs, each of which could be an embedding: the means of red, green and blue."""
+    graph = Graph()
+    picture = graph.tensor("picture", (1, SIDE, SIDE, 3))
+    axes = graph.constant("axes", np.array([1, 2], np.int32))
+    outputs = [graph.tensor(name, (1, 3)) for name in ("means", "again")]
+    for output in outputs:
+        _reduce(graph, picture, axes, output)
+    return with_metadata(graph.model([picture], outputs), (0.0, 255.0))
+
+
 def strongest_colour() -> bytes:
     """For each pixel three numbers: its red, green and blue. A segmenter."""
     graph = Graph()
@@ -92,9 +103,10 @@ def fixed_boxes(boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray) -> b
     )
 
 
-def counted_words(labels: tuple[str, ...] = WORDS) -> bytes:
+def counted_words(labels: tuple[str, ...] = WORDS, missing: tuple[str, ...] = ()) -> bytes:
     """How often each of three words stands in a text, as a share of the 8 words it is cut to or filled
-    up to. A classifier, if it has labels."""
+    up to. A classifier, if it has labels. It fails at words of its vocabulary that are `missing` in
+    the graph."""
     # The tokenizer's own words come first.
     vocabulary = ("<PAD>", "<START>", "<UNKNOWN>", *WORDS)
     graph = Graph()
@@ -111,7 +123,7 @@ def counted_words(labels: tuple[str, ...] = WORDS) -> bytes:
     )
     shares = graph.tensor("shares", (1, len(WORDS)))
     _reduce(graph, rows, graph.constant("axes", np.array([1], np.int32)), shares)
-    listed = "\n".join(f"{word} {index}" for index, word in enumerate(vocabulary))
+    listed = "\n".join(f"{word} {index}" for index, word in enumerate((*vocabulary, *missing)))
     return with_metadata(
         graph.model([ids], [shares]),
         files={"labels.txt": (_LABELS, "\n".join(labels))} if labels else None,

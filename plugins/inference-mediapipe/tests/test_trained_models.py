@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from inference_core import AutoModel
 from inference_core.cli import main
+from inference_core.errors import NoBackendFound
+from inference_mediapipe import results
+from inference_mediapipe.options import MediapipeOptions
 from inference_vision.image import read_image
 
 from .conftest import FINGERTIPS
@@ -120,11 +124,43 @@ def test_a_face_has_a_mesh(bundles, opened, portrait, by_hand):
     np.testing.assert_array_equal(mesh[:, :2], points)
 
 
-def test_no_mesh_is_found_where_there_is_no_face(bundles, opened):
-    result = opened(bundles["face-landmarks"])(np.zeros((64, 64, 3), np.uint8))
-    assert len(result) == 0
-    assert result.attributes["depth"].shape == (0, 478)
+def parts(result):
+    """What a result has, with shapes of one object."""
+    arrays = {"keypoints": result.keypoints, "masks": result.masks, **result.attributes}
+    return {name: None if each is None else each.shape[1:] for name, each in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "asked"),
+    [
+        ("face-landmarks", {}, set()),
+        ("pose-landmarks", {}, set()),
+        ("pose-landmarks", {"masks": True}, {"masks"}),
+    ],
+)
+def test_a_result_has_what_was_asked_for_and_as_much_where_nothing_is_found(
+    bundles, opened, portrait, task, options, asked
+):
+    model = opened(bundles[task], **options)
+    one = model(portrait, color_format="rgb")
+    none = model(np.zeros_like(portrait))
+    assert (len(one), len(none)) == (1, 0)
+    assert parts(one) == parts(none)
+    optional = ("blendshapes", "transforms", "masks")
+    assert {name for name in optional if parts(none).get(name) is not None} == asked
+
+
+def test_what_was_asked_of_faces_is_there_where_no_face_is():
+    """The wheel has no models of these: MediaPipe's empty answer, as it is."""
+    native = SimpleNamespace(
+        face_landmarks=[], face_blendshapes=[], facial_transformation_matrixes=[]
+    )
+    asked = MediapipeOptions(blendshapes=True, transforms=True)
+    options = {"confidence": 0.0, "max_detections": 9}
+    result = results.convert("face-landmarks", native, (64, 48), options, (), asked)
     assert result.attributes["blendshapes"].shape == (0, 52)
+    assert result.attributes["transforms"].shape == (0, 4, 4)
+    assert result.keypoints.shape == (0, 478, 3)
 
 
 def test_a_hand_has_its_fingers_where_they_were_drawn(bundles, opened, drawn_hand, by_hand):
@@ -213,10 +249,31 @@ def test_a_person_is_cut_out(trained, saved, opened, portrait, by_hand, name):
     assert np.array_equal(theirs.category_mask.numpy_view().reshape(512, 512) == 0, person)
 
 
-def test_a_trained_graph_gives_an_embedding(trained, saved, opened, portrait):
-    """Any graph of one output does; this one gives the points of a hand."""
-    path = saved(trained("hand_landmark_full.tflite"), task="image-embedding")
-    assert len(opened(path)(portrait, color_format="rgb")) == 63
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        ("hand_landmark_full", "image-embedding"),
+        ("face_detection_short_range", "image-embedding"),
+        ("face_detection_short_range", "object-detection"),
+        ("palm_detection_full", "image-segmentation"),
+        ("palm_detection_full", "face-detection"),
+        ("selfie_segmentation", "image-embedding"),
+    ],
+)
+def test_a_task_that_a_trained_graph_is_not_for_is_refused(trained, saved, opened, name, stated):
+    path = saved(trained(f"{name}.tflite"))
+    with pytest.raises(NoBackendFound) as caught:
+        opened(path, task=stated)
+    assert f"the task is stated as {stated}, which takes " in str(caught.value.resolution)
+
+
+def test_hands_are_cut_by_number(bundles, opened, drawn_hand):
+    both = np.concatenate([drawn_hand, drawn_hand[:, ::-1]], axis=1)
+    model = opened(bundles["hand-landmarks"], max_objects=2)
+    two = model(both, color_format="rgb")
+    one = model(both, color_format="rgb", max_detections=1)
+    assert (len(two), len(one)) == (2, 1)
+    assert one.confidence[0] == two.confidence.max()
 
 
 def test_the_backend_is_the_first_choice_for_a_bundle(bundles):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from inference_core import InferenceError
 from inference_core.environment import Cpu, Environment
@@ -13,10 +14,11 @@ from inference_core.readers import tflite_file
 from inference_core.session import TensorSpec
 from inference_core.verdict import Reason
 from inference_mediapipe import install_state, plugin
-from inference_mediapipe.options import MediapipeOptions
+from inference_mediapipe.artifact_check import refusal_of
+from inference_mediapipe.options import MediapipeOptions, lacking
 from inference_mediapipe.tasks import TASKS, task_of
 
-from .models import mean_colour
+from .models import fixed_boxes, mean_colour
 
 PICTURE = (TensorSpec("x", "float32", (1, 128, 128, 3)),)
 WORDS = (TensorSpec("ids", "int32", (1, 128)),)
@@ -79,8 +81,41 @@ def test_a_graph_tells_its_task_by_its_ends(tmp_path, inputs, shapes, facts, tas
     ],
 )
 def test_a_manifest_says_the_task_of_a_graph(tmp_path, stated, task):
-    found = task_of(*graph(tmp_path, PICTURE, (1, 2), task=stated), None)
+    shape = (1, 64, 64, 2) if task == "image-segmentation" else (1, 2)
+    found = task_of(*graph(tmp_path, PICTURE, shape, task=stated), None)
     assert isinstance(found, Reason) if task is None else found is TASKS[task]
+
+
+@pytest.mark.parametrize(
+    ("stated", "shapes", "fits"),
+    [
+        ("face-detection", [(1, 896, 16), (1, 896, 1)], True),
+        ("face-detection", [(1, 2016, 18), (1, 2016, 1)], False),
+        ("object-detection", [(1, 10, 4), (1, 10), (1, 10), (1,)], True),
+        ("object-detection", [(1, 19206, 90), (1, 19206, 4)], True),
+        ("object-detection", [(1, 84, 8400)], False),
+        ("image-classification", [(1, 1, 1, 9)], True),
+        ("image-classification", [(None, 9)], True),
+        ("image-classification", [(1, 9), (1, 9)], False),
+        ("image-classification", [(1, 9, 9)], False),
+        ("image-embedding", [(1, 7, 7, 9)], False),
+        ("image-embedding", [None], True),
+        ("image-segmentation", [(1, 64, 64, 1)], True),
+        ("image-segmentation", [(1, 64, 64, 2), (1, 2)], True),
+        ("image-segmentation", [(1, 9)], False),
+        ("image-segmentation", [(1, 2016, 18), (1, 2016, 1)], False),
+    ],
+)
+def test_a_stated_task_has_to_fit_the_outputs(tmp_path, stated, shapes, fits):
+    found = task_of(*graph(tmp_path, PICTURE, *shapes, task=stated), None)
+    assert found is TASKS[stated] if fits else isinstance(found, Reason)
+
+
+def test_what_a_graph_is_seen_to_be_is_the_advice(tmp_path):
+    shapes = (1, 896, 16), (1, 896, 1)
+    reason = task_of(*graph(tmp_path, PICTURE, *shapes, task="image-embedding"), None)
+    assert "as for face-detection, and the task is stated as image-embedding" in reason.message
+    assert reason.fix == '"task": "face-detection"'
 
 
 def test_a_wider_task_of_the_manifest_leaves_the_choice_to_the_file(tmp_path):
@@ -139,6 +174,39 @@ def test_a_classifier_at_which_mediapipe_crashes_is_refused(saved, machine):
     embedder = tflite_file.read(saved(mean_colour(labels=(), named=False)))
     options = MediapipeOptions(task="image-embedding")
     assert plugin.can_load(embedder, machine, Request(options=options)).status == "accept"
+
+
+def test_a_detector_without_metadata_is_refused(tmp_path, saved, machine):
+    described = tflite_file.read(saved(fixed_boxes(np.eye(4), np.zeros(4), np.ones(4))))
+    assert plugin.can_load(described, machine, Request()).status == "accept"
+    shapes = (1, 10, 4), (1, 10), (1, 10), (1,)
+    _, facts = graph(tmp_path, PICTURE, *shapes)
+    reason = refusal_of(TASKS["object-detection"], facts, tmp_path / "ssd.tflite")
+    assert "ssd.tflite has no metadata" in reason.message
+    assert reason.fix == 'backend="tflite"'
+
+
+def test_options_of_other_tasks_are_reasons(artifact, machine):
+    verdict, _ = reasons(artifact, machine, options=MediapipeOptions(masks=True, max_objects=2))
+    assert [(each.code, each.fix) for each in verdict.reasons] == [
+        ("option", "leave max_objects out"),
+        ("option", "leave masks out"),
+    ]
+
+
+def test_the_options_of_a_task_are_those_that_mediapipe_has():
+    import mediapipe
+    from inference_mediapipe.loading import _NAMES
+
+    others = {"max_objects": 2, "normalize": True, "locale": "de"}
+    for option, names in _NAMES.items():
+        value = others.get(option, 0.25 if option.startswith("min_") else True)
+        for task in TASKS.values():
+            domain = getattr(mediapipe.tasks, "text" if task.takes == "text" else "vision")
+            fields = getattr(domain, f"{task.api}Options").__dataclass_fields__
+            lacks = bool(lacking(task, MediapipeOptions(**{option: value})))
+            assert lacks == (not set(names) & set(fields)), (task.name, option)
+    assert lacking(TASKS["text-embedding"], MediapipeOptions(mode="video"))
 
 
 def test_the_gpu_is_for_those_who_ask_where_there_is_one(artifact, gpu_machine):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
 from itertools import count, islice
@@ -56,6 +57,17 @@ def test_a_frame_is_an_image_that_says_where_it_is_from(tmp_path):
         _, second = clip
     assert read_image(second) is second
     assert second.source == f"{path}, frame 1"
+
+
+def test_frames_know_which_video_they_are_of(tmp_path):
+    path = written(tmp_path / "clip.avi", 3)
+    with Video(path) as one, Video(path) as again:
+        first, second = ({frame.video for frame in clip} for clip in (one, again))
+    assert len(first) == len(second) == 1
+    assert first != second
+    with Video(path) as clip:
+        frame = next(iter(clip))
+    assert pickle.loads(pickle.dumps(frame)).video == frame.video
 
 
 def test_channels_are_blue_first(tmp_path):

@@ -11,6 +11,8 @@ from inference_core.verdict import Reason
 
 from inference_mediapipe.tasks import Task
 
+# Facts that come from a file's metadata.
+_OF_METADATA = ("metadata", "tflite.files", "tflite.labels", "tflite.normalization")
 _READERS = {"mediapipe-task": task_file.read, "tflite": tflite_file.read}
 
 
@@ -23,18 +25,27 @@ def checked_facts(artifact: Artifact) -> Facts | Reason:
     return next(iter(seen.facts.values()))
 
 
-def crash_of(task: Task, facts: Facts, path: Path) -> Reason | None:
-    """Why MediaPipe would end the process over this file; None if nothing is known to.
+def refusal_of(task: Task, facts: Facts, path: Path) -> Reason | None:
+    """Why MediaPipe wouldn't take this file for the task, or would end the process over it; None if
+    nothing is known.
 
     Its classifiers read the name of the output from the file's metadata, and where that isn't there,
     they read where nothing is: one load in three ends with a bus error (1.2.2).
     """
-    if task.api not in ("ImageClassifier", "TextClassifier") or not facts.get(
-        "tflite.unnamed_outputs"
-    ):
-        return None
-    return Reason(
-        "error",
-        f"the metadata of {path.name} describes an output without a name, and MediaPipe crashes on "
-        "such a classifier: write the metadata anew, with a name for each output",
-    )
+    unnamed = facts.get("tflite.unnamed_outputs")
+    if unnamed and task.api in ("ImageClassifier", "TextClassifier"):
+        return Reason(
+            "error",
+            f"the metadata of {path.name} describes an output without a name, and MediaPipe crashes on "
+            "such a classifier: write the metadata anew, with a name for each output",
+        )
+    said = [unnamed, *(facts.get(name) for name in _OF_METADATA)]
+    if task.api == "ObjectDetector" and not any(said):
+        return Reason(
+            "error",
+            f"{path.name} has no metadata, and MediaPipe's ObjectDetector needs them to know which "
+            "output has the boxes: export it with metadata, as MediaPipe Model Maker does; other "
+            "backends run the graph without",
+            'backend="tflite"',
+        )
+    return None

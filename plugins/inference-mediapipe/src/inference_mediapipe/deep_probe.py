@@ -6,6 +6,7 @@ import ctypes
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from inference_core.errors import InferenceError
@@ -54,7 +55,7 @@ def _answer() -> tuple[str, float]:
         path.write_bytes(MODEL)
         session = load_session(Artifact("tflite", {"model": path}), current(), Request())
         try:
-            options = {"timestamp": None, "top_k": 1, "threshold": None}
+            options = asdict(session.call_options(top_k=1))
             best = session.run(Image(green, "rgb", "<probe>"), options).top
         finally:
             session.close()

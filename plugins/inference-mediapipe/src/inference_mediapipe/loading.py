@@ -14,12 +14,12 @@ from inference_core.verdict import Reason
 
 from inference_mediapipe.artifact_check import checked_facts
 from inference_mediapipe.install_state import library_named_in
-from inference_mediapipe.options import MediapipeOptions
-from inference_mediapipe.quiet import NATIVE_LOG
-from inference_mediapipe.session import TaskSession, first_lines
+from inference_mediapipe.native_task import NATIVE_ERRORS, in_one_line
+from inference_mediapipe.options import MediapipeOptions, lacking
+from inference_mediapipe.session import TaskSession
 from inference_mediapipe.tasks import Task, task_of
 
-# Options of ours by the names that the tasks' own options have for them.
+# Options of ours that a task has by other names, of which it has one.
 _NAMES = {
     "max_objects": ("num_faces", "num_hands", "num_poses"),
     "min_detection_confidence": (
@@ -59,9 +59,10 @@ def load_session(artifact: Artifact, environment: Environment, request: Request)
     task = task_of(artifact, facts, options.task)
     if isinstance(task, Reason):
         raise InvalidModel(task.message)
+    for problem in lacking(task, options).values():
+        raise InvalidArgument(problem)
     device = request.device or "cpu"
-    with NATIVE_LOG.kept_out(not options.native_log):
-        api = imported()
+    api = imported()
     make = maker(api, task, artifact, device, options)
     about = {**facts.get("metadata", {}), "task": task.name}
     labels = tuple(facts.get("tflite.labels") or ())
@@ -110,7 +111,7 @@ def maker(
         given = options_class(base_options=base, **settings, **modes)
         try:
             return getattr(domain, task.api).create_from_options(given)
-        except (ValueError, RuntimeError, OSError, NotImplementedError, IndexError) as error:
+        except NATIVE_ERRORS as error:
             if "kGpuService" in str(error):
                 raise InferenceError(
                     f"{artifact.path}: there is no GPU that MediaPipe's delegate can use (it needs "
@@ -118,7 +119,7 @@ def maker(
                 ) from error
             # OSError: MediaPipe says that metadata aren't found by a FileNotFoundError.
             raise InvalidModel(
-                f"{artifact.path}: MediaPipe's {task.api} on {device} refuses it: {first_lines(error)}"
+                f"{artifact.path}: MediaPipe's {task.api} on {device} refuses it: {in_one_line(error)}"
             ) from error
 
     return make
@@ -130,11 +131,7 @@ def _settings(task: Task, options_class: Any, options: MediapipeOptions) -> dict
     for name, value in options.given().items():
         if name in _OURS:
             continue
-        theirs = next((each for each in _NAMES[name] if each in fields), None)
-        if theirs is None:
-            raise InvalidArgument(
-                f"{task.name} has no {name}; MediaPipe's {task.api} knows no such option"
-            )
+        theirs = next(each for each in _NAMES[name] if each in fields)
         settings[theirs] = value
     if task.name == "image-segmentation":
         settings |= {"output_category_mask": True, "output_confidence_masks": True}

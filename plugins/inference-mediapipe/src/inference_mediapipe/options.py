@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from inference_core.errors import InvalidArgument
 
-from inference_mediapipe.tasks import TaskName
+from inference_mediapipe.following import check_seconds
+from inference_mediapipe.tasks import TASKS, Task, TaskName
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +73,48 @@ class MediapipeOptions:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageCall:
     """Per-call options of every task that takes pictures.
 
     Attributes:
-        timestamp: seconds since the beginning of the video, in the mode "video"; by default a frame's
-            own time, else the time of the call.
+        timestamp: seconds since the beginning of the video, 0 to 1e10, for a picture of one; by
+            default a frame's own time, else the time of the call. It must be after that of the picture
+            before.
+        new_video: this picture is the first of another video, in which what was followed isn't. Frames
+            of `inference_vision.Video` say that by themselves.
     """
 
     timestamp: float | None = None
+    new_video: bool = False
+
+    def __post_init__(self) -> None:
+        if self.timestamp is not None:
+            check_seconds(self.timestamp, "timestamp", InvalidArgument)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FoundCall(ImageCall):
     """Per-call options of faces, hands and poses.
 
     Attributes:
         confidence: leave out what is less sure, 0 to 1. MediaPipe itself leaves out what is below the
-            load option `min_detection_confidence`.
+            load option `min_detection_confidence`, 0.5 by default.
+        max_detections: how many to return at most, the most confident. MediaPipe itself looks for no
+            more than the load option `max_objects`.
     """
 
     confidence: float = 0.0
+    max_detections: int = 1000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_share("confidence", self.confidence)
+        _check_count("max_detections", self.max_detections)
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionCall(ImageCall):
+@dataclass(frozen=True)
+class DetectionCall(FoundCall):
     """Per-call options of object detection.
 
     Attributes:
@@ -111,12 +125,8 @@ class DetectionCall(ImageCall):
     confidence: float = 0.25
     max_detections: int = 300
 
-    def __post_init__(self) -> None:
-        _check_share("confidence", self.confidence)
-        _check_count("max_detections", self.max_detections)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClassificationCall:
     """Per-call options of the classification of texts.
 
@@ -134,11 +144,13 @@ class ClassificationCall:
             _check_count("top_k", self.top_k)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageClassificationCall(ClassificationCall):
-    """Per-call options of the classification of pictures: those of texts, and the time of a frame."""
+@dataclass(frozen=True)
+class ImageClassificationCall(ImageCall, ClassificationCall):
+    """Per-call options of the classification of pictures: those of texts, and of frames."""
 
-    timestamp: float | None = None
+    def __post_init__(self) -> None:
+        ImageCall.__post_init__(self)
+        ClassificationCall.__post_init__(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +172,31 @@ CALLS: dict[str, type[Any]] = {
     "text-embedding": NoCall,
 }
 """The class of the per-call options by task."""
+
+
+_LANDMARKS = ("face-landmarks", "hand-landmarks", "pose-landmarks", "gesture-recognition")
+_OF_TASKS: dict[str, tuple[str, ...]] = {
+    "mode": tuple(each.name for each in TASKS.values() if each.takes == "image"),
+    "max_objects": _LANDMARKS,
+    "min_detection_confidence": ("face-detection", *_LANDMARKS),
+    "min_presence_confidence": _LANDMARKS,
+    "min_tracking_confidence": _LANDMARKS,
+    "min_suppression_threshold": ("face-detection",),
+    "masks": ("pose-landmarks",),
+    "blendshapes": ("face-landmarks",),
+    "transforms": ("face-landmarks",),
+    "normalize": ("image-embedding", "text-embedding"),
+    "locale": ("object-detection", "image-classification", "text-classification"),
+}
+
+
+def lacking(task: Task, options: MediapipeOptions) -> dict[str, str]:
+    """What is wrong with each option that is given and that a task hasn't got, by the option's name."""
+    return {
+        name: f"{task.name} has no {name}, which is for {', '.join(_OF_TASKS[name])}"
+        for name in options.given()
+        if task.name not in _OF_TASKS.get(name, (task.name,))
+    }
 
 
 def _check_share(name: str, value: float | None) -> None:

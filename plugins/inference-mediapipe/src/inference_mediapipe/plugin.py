@@ -15,7 +15,7 @@ from inference_core.package import Artifact, Request
 from inference_core.verdict import BackendReport, Reason, Verdict
 
 from inference_mediapipe.install_state import installed, missing_libraries
-from inference_mediapipe.options import MediapipeOptions
+from inference_mediapipe.options import MediapipeOptions, lacking
 
 if TYPE_CHECKING:
     from inference_mediapipe.session import TaskSession
@@ -91,7 +91,7 @@ def _artifact_reasons(artifact: Artifact, request: Request) -> Iterator[Reason]:
     if len(artifact.parts) != 1:
         yield Reason("format", "mediapipe runs one file, and the artifact has several parts")
     # Imported here: telling tasks apart isn't needed to list backends.
-    from inference_mediapipe.artifact_check import checked_facts, crash_of
+    from inference_mediapipe.artifact_check import checked_facts, refusal_of
     from inference_mediapipe.tasks import task_of
 
     options = request.options or MediapipeOptions()
@@ -99,8 +99,11 @@ def _artifact_reasons(artifact: Artifact, request: Request) -> Iterator[Reason]:
     task = facts if isinstance(facts, Reason) else task_of(artifact, facts, options.task)
     if isinstance(task, Reason):
         yield task
-    elif not isinstance(facts, Reason) and (problem := crash_of(task, facts, artifact.path)):
-        yield problem
+    elif not isinstance(facts, Reason):
+        for name, problem in lacking(task, options).items():
+            yield Reason("option", problem, f"leave {name} out")
+        if refusal := refusal_of(task, facts, artifact.path):
+            yield refusal
     if request.precision not in (None, artifact.precision):
         yield Reason(
             "precision",

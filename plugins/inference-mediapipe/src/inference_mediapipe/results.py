@@ -11,6 +11,7 @@ from inference_core.results import Classification, Detections, Embedding, Segmen
 from numpy.typing import NDArray
 
 from inference_mediapipe import keypoints
+from inference_mediapipe.options import MediapipeOptions
 
 Size = tuple[int, int]
 _FACE_MESH = 478
@@ -19,7 +20,12 @@ _DEFAULT_CLASSES = 5
 
 
 def convert(
-    task: str, native: Any, size: Size | None, options: Mapping[str, Any], labels: Sequence[str]
+    task: str,
+    native: Any,
+    size: Size | None,
+    options: Mapping[str, Any],
+    labels: Sequence[str],
+    asked: MediapipeOptions,
 ) -> Any:
     """One of core's results.
 
@@ -29,29 +35,41 @@ def convert(
         size: (width, height) of the picture in pixels; None for a text.
         options: per-call options of the task.
         labels: of the classes, as far as the file has them.
+        asked: what the model was loaded with, which says what is in a result.
+
+    Raises:
+        InferenceError: there are several answers where one is expected.
     """
     if task in _CLASSIFIED:
         return _classification(native, size, options)
     if task in ("image-embedding", "text-embedding"):
-        return Embedding(np.asarray(native.embeddings[0].embedding, np.float32))
+        embedding = _only(native.embeddings, "embeddings").embedding
+        return Embedding(np.asarray(embedding, np.float32))
     assert size is not None
     if task == "image-segmentation":
         return _segmentation(native, size, labels)
     found = (
-        _objects(native, size, labels) if task == "object-detection" else _FOUND[task](native, size)
+        _objects(native, size, labels)
+        if task == "object-detection"
+        else _FOUND[task](native, size, asked)
     )
-    found = found[found.confidence >= options["confidence"]]
-    return found[: options["max_detections"]] if "max_detections" in options else found
+    return found[found.confidence >= options["confidence"]][: options["max_detections"]]
+
+
+def _only(answers: Sequence[Any], what: str) -> Any:
+    """The one answer of a model with one output."""
+    if len(answers) != 1:
+        names = ", ".join(str(each.head_name) for each in answers)
+        raise InferenceError(f"the model gives {len(answers)} {what} ({names}), not one: split it")
+    return answers[0]
 
 
 _CLASSIFIED = ("image-classification", "text-classification")
 
 
 def _classification(native: Any, size: Size | None, options: Mapping[str, Any]) -> Classification:
-    if len(native.classifications) != 1:
-        heads = ", ".join(str(each.head_name) for each in native.classifications)
-        raise InferenceError(f"the model has several classifiers ({heads}), not one; split it")
-    best = sorted(native.classifications[0].categories, key=lambda each: -each.score)
+    categories = _only(native.classifications, "classifications").categories
+    best = sorted(categories, key=lambda each: -each.score)
     threshold, most = options["threshold"], options["top_k"]
     if threshold is not None:
         best = [each for each in best if each.score >= threshold]
@@ -89,7 +107,7 @@ def _objects(native: Any, size: Size, labels: Sequence[str]) -> Detections:
     return _detections([each.categories[0] for each in rows], _boxes(rows), size, labels)
 
 
-def _faces(native: Any, size: Size) -> Detections:
+def _faces(native: Any, size: Size, asked: MediapipeOptions) -> Detections:
     rows = sorted(native.detections, key=lambda each: -each.categories[0].score)
     points = np.array([[(p.x, p.y) for p in row.keypoints] for row in rows], np.float32)
     points = points.reshape(len(rows), len(keypoints.FACE), 2) * np.array(size, np.float32)
@@ -105,25 +123,25 @@ def _faces(native: Any, size: Size) -> Detections:
     )
 
 
-def _face_landmarks(native: Any, size: Size) -> Detections:
+def _face_landmarks(native: Any, size: Size, asked: MediapipeOptions) -> Detections:
     landmarks = native.face_landmarks
     count = len(landmarks[0]) if landmarks else _FACE_MESH
     attributes: dict[str, NDArray[Any]] = {"depth": _depth(landmarks, size, count)}
-    if native.face_blendshapes or not landmarks:
+    if asked.blendshapes:
         scores = [[each.score for each in face] for face in native.face_blendshapes]
         attributes["blendshapes"] = np.array(scores, np.float32).reshape(-1, _BLENDSHAPES)
-    if native.facial_transformation_matrixes or not landmarks:
+    if asked.transforms:
         matrices = native.facial_transformation_matrixes
         attributes["transforms"] = np.array(matrices, np.float32).reshape(-1, 4, 4)
     return _landmarks(landmarks, size, count, "face", attributes)
 
 
-def _hands(native: Any, size: Size) -> Detections:
+def _hands(native: Any, size: Size, asked: MediapipeOptions) -> Detections:
     sides = [each[0] for each in native.handedness]
     return _sided(native, size, sides, {})
 
 
-def _gestures(native: Any, size: Size) -> Detections:
+def _gestures(native: Any, size: Size, asked: MediapipeOptions) -> Detections:
     sides = [each[0] for each in native.handedness]
     attributes = {
         "handedness": np.array([_label(side) for side in sides], dtype=str),
@@ -156,7 +174,7 @@ def _sided(
     )[order]
 
 
-def _poses(native: Any, size: Size) -> Detections:
+def _poses(native: Any, size: Size, asked: MediapipeOptions) -> Detections:
     landmarks, count = native.pose_landmarks, len(keypoints.POSE)
     presence = [[point.presence for point in pose] for pose in landmarks]
     attributes = {
@@ -165,10 +183,10 @@ def _poses(native: Any, size: Size) -> Detections:
         "presence": np.array(presence, np.float32).reshape(-1, count),
     }
     masks = None
-    if native.segmentation_masks:
+    if asked.masks:
         width, height = size
-        views = [mask.numpy_view().reshape(height, width) for mask in native.segmentation_masks]
-        masks = np.stack(views) >= 0.5
+        views = [mask.numpy_view() for mask in native.segmentation_masks or ()]
+        masks = np.array(views, np.float32).reshape(-1, height, width) >= 0.5
     visibility = [[point.visibility for point in pose] for pose in landmarks]
     return _landmarks(
         landmarks,
@@ -208,7 +226,7 @@ def _landmarks(
     )
 
 
-_FOUND: Mapping[str, Callable[[Any, Size], Detections]] = {
+_FOUND: Mapping[str, Callable[[Any, Size, MediapipeOptions], Detections]] = {
     "face-detection": _faces,
     "face-landmarks": _face_landmarks,
     "hand-landmarks": _hands,

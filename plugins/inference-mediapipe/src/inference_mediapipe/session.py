@@ -6,23 +6,34 @@ found from frame to frame. A session makes each when it is first needed.
 
 from __future__ import annotations
 
-import atexit
-import time
-import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
-from inference_core.errors import InferenceError, InvalidInput, ModelClosed
+from inference_core.errors import (
+    InferenceError,
+    InvalidArgument,
+    InvalidInput,
+    InvalidModel,
+    ModelClosed,
+)
+from inference_core.results import Detections
 from inference_core.session import TensorSpec
 from inference_vision.image import Image
+from inference_vision.video import Frame
 
 from inference_mediapipe import results
+from inference_mediapipe.aside import aside
+from inference_mediapipe.following import Following, check_seconds
+from inference_mediapipe.native_task import NATIVE_ERRORS, NativeTask, in_one_line
 from inference_mediapipe.options import CALLS, MediapipeOptions
-from inference_mediapipe.quiet import NATIVE_LOG
 from inference_mediapipe.tasks import Task
 
-_NATIVE_ERRORS = (ValueError, RuntimeError, OSError, IndexError, NotImplementedError)
+# MediaPipe keeps some megabytes, a file and three threads of each graph that failed for good.
+_MOST_FAILURES = 10
+# Where name servers don't answer, closing takes seconds: so many graphs may be at it at once.
+_MOST_CLOSING = 4
 
 
 class TaskSession:
@@ -63,46 +74,68 @@ class TaskSession:
         self.call_options = CALLS[task.name]
         self.input_kind = "image" if task.takes == "image" else None
         self._task, self._make, self._api, self._name = task, make, api, name
-        self._labels = labels
-        self._mode, self._quiet = options.mode, not options.native_log
-        self._open: dict[bool, Any] = {}
+        self._options, self._labels = options, labels
+        self._open: dict[bool, NativeTask] = {}
+        self._closing: list[Future[Exception | None]] = []
         self._closed = False
-        self._clock = _Clock()
-        self._object(self._mode == "video")  # so that a bad file fails when it is loaded
-        _open_sessions.add(self)
+        self._following = Following()
+        self._answered = False  # whether it ever has
+        self._failures, self._failure = 0, ""
+        self._object(options.mode == "video")  # so that a bad file fails when it is loaded
 
     def run(self, value: Any, options: Mapping[str, Any]) -> Any:
         """The result for one input.
 
         Raises:
             ModelClosed: the session was closed.
-            InvalidInput: a text task got no text.
+            InvalidInput: a text task got no text, or a frame is of a video that was left.
+            InvalidArgument: an option for videos where the input is none.
+            InvalidModel: the graph fails, and never did anything else.
             InferenceError: MediaPipe failed; its message is in it.
         """
         if self._closed:
             raise ModelClosed(f"{self._name} was closed")
+        if self._failures and not self._answered:
+            raise InvalidModel(self._failure)
+        if self._failures >= _MOST_FAILURES:
+            raise InferenceError(
+                f"{self._failure}. It failed {self._failures} times, which isn't tried again: load the "
+                "model anew"
+            )
         if self._task.takes == "text":
-            if not isinstance(value, str):
-                raise InvalidInput(f"{self.task} takes a text, not {type(value).__name__}")
-            native = self._called(self._object(False), self._task.method, value)
-            return results.convert(self.task, native, None, options, ())
+            _check_text(self.task, value)
+            return self._answer(False, None, options, value)
         return self._run_on_image(value, options)
 
     def _run_on_image(self, image: Image, options: Mapping[str, Any]) -> Any:
-        at = options["timestamp"] if options["timestamp"] is not None else _time_of(image)
-        video = self._mode == "video" or (self._mode == "auto" and at is not None)
-        if video:
-            if self._clock.goes_back(at):
-                self._finish(True)  # another video: what was followed in the last one isn't in it
-                self._clock = _Clock()
-            arguments: tuple[Any, ...] = (self._picture(image), self._clock.milliseconds(at))
-            method = f"{self._task.method}_for_video"
-        else:
-            arguments, method = (self._picture(image),), self._task.method
-        task = self._object(video)
-        native = self._called(task, method, *arguments)
-        labels = tuple(task.labels) if self.task == "image-segmentation" else self._labels
-        return results.convert(self.task, native, image.size, options, labels)
+        stated, anew = options["timestamp"], options["new_video"]
+        frame = image if isinstance(image, Frame) else None
+        mode = self._options.mode
+        if mode == "image" or (mode == "auto" and frame is None and stated is None):
+            if stated is not None or anew:
+                name = "new_video" if anew else "timestamp"
+                raise InvalidArgument(
+                    f"{name} is for the pictures of a video, and this isn't taken for one: load with "
+                    'options={"mode": "video"}'
+                )
+            return self._answer(False, image.size, options, self._picture(image))
+        if frame is not None:
+            check_seconds(frame.timestamp, f"{frame.source}: timestamp", InvalidInput)
+        video, index = (frame.video, frame.index) if frame is not None else (None, 0)
+        if self._following.begins(image.source, video, index, anew):
+            self._retire()
+        seconds = frame.timestamp if frame is not None and stated is None else stated
+        at = self._following.milliseconds(seconds, stated is not None)
+        return self._answer(True, image.size, options, self._picture(image), at)
+
+    def _retire(self) -> None:
+        """Close what followed the last video, for that isn't in the next one, and what was only made
+        to see whether the file is good."""
+        for video, task in list(self._open.items()):
+            if video or not task.used:
+                while len(self._closing) >= _MOST_CLOSING:
+                    self._check_closed(self._closing.pop(0))
+                self._closing.append(aside(self._open.pop(video).close))
 
     def _picture(self, image: Image) -> Any:
         pixels = image.pixels
@@ -110,85 +143,61 @@ class TaskSession:
             pixels = pixels[..., ::-1]
         return self._api.Image(self._api.ImageFormat.SRGB, np.ascontiguousarray(pixels))
 
-    def _object(self, video: bool) -> Any:
+    def _object(self, video: bool) -> NativeTask:
         if video not in self._open:
-            with NATIVE_LOG.kept_out(self._quiet):
-                self._open[video] = self._make(video)
+            self._open[video] = NativeTask(
+                lambda: self._make(video), quiet=not self._options.native_log
+            )
         return self._open[video]
 
-    def _called(self, task: Any, method: str, *arguments: Any) -> Any:
-        with NATIVE_LOG.kept_out(self._quiet):
-            try:
-                return getattr(task, method)(*arguments)
-            except _NATIVE_ERRORS as error:
-                failure = error
-        # A graph that failed once answers no more: the next call makes it anew.
-        for video, each in list(self._open.items()):
-            if each is task:
-                self._finish(video, failed=True)
-        raise InferenceError(
-            f"MediaPipe's {self._task.api} failed on {self._name}: {first_lines(failure)}"
-        ) from failure
+    def _answer(
+        self, video: bool, size: results.Size | None, options: Mapping[str, Any], *arguments: Any
+    ) -> Any:
+        task = self._object(video)
+        method = f"{self._task.method}_for_video" if video else self._task.method
+        try:
+            native = task.call(method, *arguments)
+        except NATIVE_ERRORS as error:
+            del self._open[video]  # it answers no more: the next call makes it anew
+            task.close()
+            self._failures += 1
+            self._failure = (
+                f"MediaPipe's {self._task.api} failed on {self._name}: {in_one_line(error)}"
+            )
+            if self._answered:
+                raise InferenceError(self._failure) from error
+            self._failure += f". The file may not be for {self.task}"
+            raise InvalidModel(self._failure) from error
+        self._answered = True
+        labels = task.labels if self.task == "image-segmentation" else self._labels
+        result = results.convert(self.task, native, size, options, labels, self._options)
+        task.settled = task.settled or not isinstance(result, Detections) or len(result) > 0
+        return result
 
-    def close(self, *, at_exit: bool = False) -> None:
-        """Free the native objects. Calling it again does nothing."""
+    def close(self) -> None:
+        """Free the native objects. Calling it again does nothing.
+
+        Raises:
+            InferenceError: MediaPipe failed to; what it holds is lost.
+        """
         self._closed = True
-        for video in list(self._open):
-            self._finish(video, failed=at_exit)
+        closing = self._closing + [aside(task.close) for task in self._open.values()]
+        self._open, self._closing = {}, []
+        for each in closing:
+            self._check_closed(each)
 
-    def _finish(self, video: bool, *, failed: bool = False) -> None:
-        task = self._open.pop(video, None)
-        if task is None:
-            return
-        with NATIVE_LOG.kept_out(self._quiet):
-            try:
-                task.close()
-            except _NATIVE_ERRORS as error:
-                # MediaPipe closes it, and then says again what the graph had failed with. Its object
-                # would close the freed memory once more when it is collected, and never return.
-                task._handle = None
-                if not failed:
-                    raise InferenceError(f"closing {self._name} failed: {error}") from error
+    def _check_closed(self, closing: Future[Exception | None]) -> None:
+        error = closing.result()
+        if error is not None:
+            raise InferenceError(f"closing {self._name} failed: {in_one_line(error)}") from error
 
 
-class _Clock:
-    """The timestamps of one video: whole milliseconds that rise, as MediaPipe demands."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._last_seconds: float | None = None
-        self._last = -1
-
-    def goes_back(self, seconds: float | None) -> bool:
-        """Whether a frame of that time is before the last one."""
-        last = self._last_seconds
-        return seconds is not None and last is not None and seconds < last
-
-    def milliseconds(self, seconds: float | None) -> int:
-        """The timestamp of the next frame: at its own time, or at that of the call."""
-        self._last_seconds = seconds if seconds is not None else self._last_seconds
-        at = time.monotonic() - self._begun if seconds is None else seconds
-        self._last = max(self._last + 1, round(at * 1000))
-        return self._last
-
-
-_open_sessions: weakref.WeakSet[TaskSession] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """What is still open when Python ends: MediaPipe's objects would close themselves too late, when
-    half of Python is gone, and complain."""
-    for session in list(_open_sessions):
-        session.close(at_exit=True)
-
-
-def _time_of(image: Image) -> float | None:
-    """Seconds since the beginning of the video, of a frame that knows it."""
-    at = getattr(image, "timestamp", None)
-    return float(at) if at is not None else None
-
-
-def first_lines(error: BaseException) -> str:
-    """What MediaPipe says, without its trace of source lines."""
-    return str(error).partition("=== Source Location Trace")[0].strip() or type(error).__name__
+def _check_text(task: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{task} takes a text, not {type(value).__name__}")
+    try:
+        sound = "\0" not in value and bool(value.encode() or True)
+    except UnicodeEncodeError:
+        sound = False
+    if not sound:
+        raise InvalidInput(f"{task}: the text holds a NUL or half a surrogate pair")

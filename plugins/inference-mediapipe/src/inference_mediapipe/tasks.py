@@ -7,7 +7,7 @@ say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,16 +109,67 @@ def task_of(artifact: Artifact, facts: Facts, wanted: str | None) -> Task | Reas
     if len(allowed) > 1:
         return _unknown(artifact, facts, allowed)
     task = TASKS[allowed[0]]
-    # What a bundle holds is certain. What a file looks like is not, so its author has the last word.
-    if artifact.format != task.fmt or (artifact.format == BUNDLE and seen):
+    # What a bundle holds is certain. What a graph is for is not, so its author has the last word, as
+    # far as it has the outputs for that.
+    if artifact.format != task.fmt:
         held = f"holds {seen}" if seen else f"is of the format {artifact.format}"
-        return Reason(
-            "task",
-            f"{artifact.path.name} {held}, and the task is stated as {stated}, which takes "
-            f"{'a bundle (.task)' if task.fmt == BUNDLE else 'a .tflite file'}",
-            f'"task": "{seen}"' if seen else None,
-        )
-    return task
+        takes = "a bundle (.task)" if task.fmt == BUNDLE else "a .tflite file"
+    elif artifact.format == BUNDLE and seen:
+        held, takes = f"holds {seen}", "other members"
+    elif artifact.format == GRAPH and not _fits(task, facts):
+        held = f"has {_outputs_of(facts)}" + (f", as for {seen}" if seen else "")
+        takes = _OUTPUTS[task.name][0]
+    else:
+        return task
+    return Reason(
+        "task",
+        f"{artifact.path.name} {held}, and the task is stated as {stated}, which takes {takes}",
+        f'"task": "{seen}"' if seen else None,
+    )
+
+
+Shape = tuple[int | None, ...]
+
+
+def _fits(task: Task, facts: Facts) -> bool:
+    """Whether a graph has the outputs that MediaPipe's task reads, as far as the file says."""
+    shapes = [spec.shape for spec in _specs(facts, "outputs")]
+    known = [shape for shape in shapes if shape is not None]
+    if task.name not in _OUTPUTS or len(known) < len(shapes):
+        return True
+    return _OUTPUTS[task.name][1](known)
+
+
+def _is_vector(shape: Shape) -> bool:
+    """[1, N] or [1, 1, 1, N], as classifiers and embedders have."""
+    return len(shape) in (2, 4) and all(axis in (None, 1) for axis in shape[1:-1])
+
+
+def _are_faces(shapes: Sequence[Shape]) -> bool:
+    """Scores, and boxes with six points, of each anchor."""
+    return sorted(shape[2:] for shape in shapes) == [(1,), (16,)]
+
+
+# By task, what its outputs must be: in words, and whether these are.
+_OUTPUTS: Mapping[str, tuple[str, Callable[[Sequence[Shape]], bool]]] = {
+    "face-detection": ("outputs (1, N, 16) and (1, N, 1)", _are_faces),
+    "object-detection": (
+        "4 outputs (boxes, classes, scores and their number) or 2 (boxes and scores)",
+        lambda shapes: len(shapes) == 4 or (len(shapes) == 2 and 4 in (s[-1] for s in shapes if s)),
+    ),
+    "image-classification": (
+        "one output (1, N)",
+        lambda shapes: len(shapes) == 1 and _is_vector(shapes[0]),
+    ),
+    "image-embedding": (
+        "one output (1, N)",
+        lambda shapes: len(shapes) == 1 and _is_vector(shapes[0]),
+    ),
+    "image-segmentation": (
+        "one output (1, height, width, N), and at most one besides",
+        lambda shapes: len(shapes) in (1, 2) and len(shapes[0]) == 4 and not _is_vector(shapes[0]),
+    ),
+}
 
 
 def _unknown(artifact: Artifact, facts: Facts, possible: Sequence[str] = ()) -> Reason:
@@ -131,14 +182,17 @@ def _unknown(artifact: Artifact, facts: Facts, possible: Sequence[str] = ()) -> 
             f"runs {', '.join(_BUNDLES.values())}",
         )
     possible = possible or _possible(facts)
-    outputs = "; ".join(map(str, facts.get("outputs", ()))) or "unknown outputs"
     return Reason(
         "task",
-        f"{artifact.path.name} doesn't say which of MediaPipe's tasks it is for ({outputs}): it may "
-        f"be {' or '.join(possible)}. A model.json beside it says it in the line of the fix, and so "
-        f'does options={{"task": "{possible[0]}"}}',
+        f"{artifact.path.name} doesn't say which of MediaPipe's tasks it is for "
+        f"({_outputs_of(facts)}): it may be {' or '.join(possible)}. A model.json beside it says it "
+        f'in the line of the fix, and so does options={{"task": "{possible[0]}"}}',
         f'"task": "{possible[0]}"',
     )
+
+
+def _outputs_of(facts: Facts) -> str:
+    return "; ".join(map(str, facts.get("outputs", ()))) or "unknown outputs"
 
 
 def _seen_in_bundle(facts: Facts) -> str | None:
