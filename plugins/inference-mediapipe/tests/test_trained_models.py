@@ -31,7 +31,7 @@ def test_the_known_face_is_found(trained, saved, opened, portrait, by_hand):
     path = saved(trained(SHORT_RANGE))
     model = opened(path)
     result = model(portrait, color_format="rgb")
-    assert model.task == "keypoint-detection"  # as the processor calls it that would run it, too
+    assert model.task == "face-detection"
     assert result.xyxy.tolist() == [[177, 82, 177 + 95, 82 + 95]]
     assert result.confidence[0] == pytest.approx(0.9217, abs=1e-4)
     assert result.labels == ("face",)
