@@ -53,7 +53,11 @@ def convert(
         if task == "object-detection"
         else _FOUND[task](native, size, asked)
     )
-    return found[found.confidence >= options["confidence"]][: options["max_detections"]]
+    sure = found.confidence >= options["confidence"]
+    if not sure.all():  # mostly all are, and a copy costs as much as the rest of this
+        found = found[sure]
+    most = options["max_detections"]
+    return found[:most] if len(found) > most else found
 
 
 def _only(answers: Sequence[Any], what: str) -> Any:
