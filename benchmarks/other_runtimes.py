@@ -1,10 +1,10 @@
-"""MediaPipe, LiteRT and OnnxTR through this library and by hand: `python benchmarks/other_runtimes.py`.
+"""MediaPipe, LiteRT and OnnxTR through this library and by hand: `python other_runtimes.py`.
 
-The same file, the same picture in memory, one thread; answers must agree, or nothing is reported. Blocks
-of calls alternate between the two, and the figures are the medians of a call's wall time and their ratio.
-Ends with 1 if a ratio is over its budget. The face model is in the folder that the variable
-INFERENCE_TEST_MEDIAPIPE_MODELS names (nox -s trained_models); the OCR graphs are those that the tests of
-inference-doctr make, whose own time is small, so that what is around them shows.
+The same file, the same picture in memory, one thread; answers must agree, or nothing is reported.
+Blocks of calls alternate between the two, and the figures are the medians of a call's wall time and
+their ratio. Ends with 1 if a ratio is over its budget. The face model is in the folder that the variable
+INFERENCE_TEST_MEDIAPIPE_MODELS names (nox -s trained_models); the OCR graphs are those that the tests
+of inference-doctr make, whose own time is small, so that what is around them shows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def mediapipe_face() -> Iterator[tuple[Call, Call]]:
     def by_hand() -> Any:
         image = mediapipe.Image(mediapipe.ImageFormat.SRGB, portrait)
         boxes = [each.bounding_box for each in detector.detect(image).detections]
-        return [[b.origin_x, b.origin_y, b.origin_x + b.width, b.origin_y + b.height] for b in boxes]
+        return [
+            [b.origin_x, b.origin_y, b.origin_x + b.width, b.origin_y + b.height] for b in boxes
+        ]
 
     with (
         AutoModel.from_pretrained(FACE, backend="mediapipe") as model,
@@ -80,7 +82,7 @@ def tflite_graph() -> Iterator[tuple[Call, Call]]:
 @contextmanager
 def doctr_page() -> Iterator[tuple[Call, Call]]:
     """OCR of a page with 24 words; the answer is its text."""
-    import onnxtr.models as models
+    from onnxtr import models
     from onnxruntime import SessionOptions
     from onnxtr.models import EngineConfig
 
@@ -108,7 +110,7 @@ def doctr_page() -> Iterator[tuple[Call, Call]]:
         )
         with AutoModel.from_pretrained(folder, backend="doctr", options=ONE_THREAD) as model:
             yield (
-                lambda: model(page, color_format="rgb").text.split(),
+                lambda: model(page, color_format="rgb").text.split(),  # noqa: PLW0108 - calls the model
                 lambda: predictor([page]).render().split(),
             )
 
