@@ -2,9 +2,10 @@
 
 The same file, the same picture in memory, one thread; answers must agree, or nothing is reported.
 Blocks of calls alternate between the two, and the figures are the medians of a call's wall time and
-their ratio. Ends with 1 if a ratio is over its budget. The face model is in the folder that the variable
-INFERENCE_TEST_MEDIAPIPE_MODELS names (nox -s trained_models); the OCR graphs are those that the tests
-of inference-doctr make, whose own time is small, so that what is around them shows.
+their ratio. Ends with 1 if a ratio is over its budget.
+The face model is in the folder that the variable INFERENCE_TEST_MEDIAPIPE_MODELS names (nox -s
+trained_models); the OCR graphs are those that the tests of inference-doctr make, whose own time is
+small, so that what is around them shows.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def tflite_graph() -> Iterator[tuple[Call, Call]]:
 @contextmanager
 def doctr_page() -> Iterator[tuple[Call, Call]]:
     """OCR of a page with 24 words; the answer is its text."""
-    from onnxtr import models
     from onnxruntime import SessionOptions
+    from onnxtr import models
     from onnxtr.models import EngineConfig
 
     drawn = _drawn()
