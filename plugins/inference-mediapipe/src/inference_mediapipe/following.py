@@ -47,7 +47,8 @@ class Following:
         if not begins and video != current:
             raise InvalidInput(
                 f"{source} goes on with a video that was left for another, and a model follows one at "
-                "a time: open another model for the second one, or begin a video with new_video=True"
+                "a time: open another model for the second one, begin a video with new_video=True, or "
+                'load with options={"mode": "image"}, which follows none'
             )
         self._last.pop(video, None)
         self._last[video] = index
