@@ -107,6 +107,7 @@ def test_only_the_predict_of_an_unwrapped_backend_is_called_directly(linear):
         ("def predict(): pass", "error", "predict isn't marked with @hookimpl"),
         ("KIND = 'tensors'", "error", "KIND = 'tensors'"),
         ("OPTIONS = dict", "error", "OPTIONS is no dataclass"),
+        ("DEVICES = 'npu'", "error", "DEVICES are no tuple"),
         ("import dataclasses as d\n@d.dataclass\nclass OPTIONS:\n    needed: int", "error", "needed"),
         ("@hookimpl\ndef can_load(artefact): pass", "error", "artefact"),
         ("def __getattr__(name): raise ImportError(f'no {name} without the framework')",

@@ -45,6 +45,10 @@ def test_two_processors_that_claim_a_file_name_the_line_to_write(linear, fake):
     [
         ("raise SystemExit", "raised SystemExit"),
         ("return True", "returned bool instead of a Recog"),
+        (
+            "return __import__('inference_core').Recognition('t', ['a'])",
+            "raised TypeError: a Recog",
+        ),
     ],
 )
 def test_a_processor_that_fails_to_recognise_is_named_and_passed_over(linear, fake, body, message):
@@ -61,10 +65,15 @@ def test_a_processor_that_is_only_named_takes_what_it_recognises_in_the_file(sev
     assert answer(folder) == [15, 25]
 
 
-def test_a_processor_with_settings_takes_only_those(several):
+def test_a_processor_with_settings_takes_only_those_and_its_labels_from_the_file(several):
     folder = several({**ROWS, "offset": 5}, processor={"name": "rows", "settings": {"a": 1}})
-    assert AutoModel.resolve(folder).package.labels == ()
+    assert AutoModel.resolve(folder).package.labels == ("low", "high")
     assert answer(folder) == [10, 20]
+
+
+def test_a_task_beside_a_stated_processor_is_taken_as_it_is(several):
+    folder = several(ROWS, processor={"name": "rows"}, task="dishes")
+    assert AutoModel.resolve(folder).package.task == "dishes"
 
 
 def test_what_the_manifest_states_counts_more_than_what_is_recognised(several):
@@ -97,7 +106,7 @@ def test_an_artifact_that_says_nothing_gets_what_all_others_have(several):
     folder = several({**ROWS, "offset": 5}, {}, {**ROWS, "offset": 7})
     settings = [each.settings for each in AutoModel.resolve(folder).package.artifacts]
     assert settings[1] == {"from": "metadata"}
-    folder = several({**ROWS, "offset": 5}, {})
+    folder = several({**ROWS, "offset": 5}, {}, ROWS)
     settings = [each.settings for each in AutoModel.resolve(folder).package.artifacts]
     assert settings[1] == {"from": "metadata", "offset": 5}
 

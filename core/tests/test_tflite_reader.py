@@ -256,6 +256,8 @@ def test_the_metadata_and_its_labels_are_read(tmp_path):
     [
         ("\na\n\nb\n\n", ("", "a", "", "b", "")),
         ("a\r\nb\r\n", ("a", "b")),
+        ("", ()),
+        ("\n", ("",)),
         ("a\u2028b\u0085c\nd", ("a\u2028b\u0085c", "d")),
         (b"gr\xf6\xdfer\nok", ("gr\ufffd\ufffder", "ok")),
     ],
@@ -277,6 +279,13 @@ def test_outputs_without_a_name_in_the_metadata_are_counted(tmp_path):
     metadata = flatbuffer({3: [{3: [{0: "scores"}, {1: "no name"}, {}]}]}, b"M001")
     assert facts(tmp_path, a_model(metadata=metadata))["tflite.unnamed_outputs"] == 2
     assert facts(tmp_path, a_model())["tflite.unnamed_outputs"] == 0
+
+
+def test_metadata_that_say_little_are_told_from_none(tmp_path):
+    metadata = flatbuffer({3: [{3: [{0: "location"}]}]}, b"M001")
+    seen = facts(tmp_path, a_model(metadata=metadata))
+    assert (seen["tflite.described"], seen["metadata"]) == (True, {})
+    assert facts(tmp_path, a_model())["tflite.described"] is False
 
 
 def test_the_normalisation_of_pixels_is_read(tmp_path):

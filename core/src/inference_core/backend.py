@@ -52,7 +52,9 @@ class Backend:
         self.plugin = plugin
         self.kind: str = getattr(plugin, "KIND", "tensor")
         self.options: type[Any] | None = getattr(plugin, "OPTIONS", None)
-        self.devices: tuple[str, ...] = tuple(getattr(plugin, "DEVICES", ()))
+        self.devices: tuple[str, ...] = getattr(plugin, "DEVICES", ())
+        if not isinstance(self.devices, tuple):
+            raise TypeError("its DEVICES are no tuple of str")
         if self.options is not None:
             if not is_dataclass(self.options):
                 raise TypeError("its OPTIONS is no dataclass")

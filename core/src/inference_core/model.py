@@ -88,7 +88,7 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names by class id, () if the model has none."""
+        """Class names by class id, as manifest or processor say them; () if neither does."""
         processor, task = self.package.processor, self._session_task()
         if task and processor and processor.recognised:
             wider = catalog.WIDER_TASKS.get(task)

@@ -9,17 +9,20 @@ always one, and none is ever waited for.
 from __future__ import annotations
 
 import atexit
+import math
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 Stage = Callable[[Any], Any]
 
 # Seconds to wait for a source that gives nothing, as a queue or a camera that is gone; at the end of
-# the program, for any thread.
+# the program, for all threads together.
 _PATIENCE = 5.0
 
 
@@ -58,8 +61,10 @@ class Pipeline:
         self._taking = threading.Lock()
         self._pairs: Iterator[tuple[Any, Any]] = iter(())  # what is left of the batch taken last
         self._begun = self._stopped = False
+        self._inside: set[int] = set()  # the threads in `take` or `close`
+        self._unfinished = False  # whether `close` was left to a thread in `take`
         self._at_source = False  # whether the reader is in code of `inputs` that may wait for ever
-        self._left = False  # whether the reader was left there
+        self._left = False  # whether `close` went without waiting any longer
         self._closing_error: BaseException | None = None
         # Daemons, or a stream left open would keep the program from ending.
         self._reader = threading.Thread(
@@ -79,46 +84,75 @@ class Pipeline:
             StopIteration: there is none, or the pipeline was closed, maybe while this waited.
             Exception: what a stage or reading raised; there is no more after it.
         """
-        with self._taking:
-            pair = None if self._stopped else next(self._pairs, None)
-            if pair is not None:
-                return pair
-            self._begin()
-            work = self._next(len(self._stages))
-            if work is None:
-                raise StopIteration
-            if work.last:
-                try:
-                    raise work.error or StopIteration
-                finally:
-                    self.close()
-            self._pairs = pairs = zip(work.inputs, work.value, strict=True)
-            return next(pairs)
+        me = threading.get_ident()
+        try:
+            self._inside.add(me)
+            with self._taking:
+                return self._pair()
+        finally:
+            self._inside.discard(me)
+            if self._unfinished:
+                self.close()
 
-    def close(self, patience: float | None = None) -> None:
-        """Stop the threads and wait for them, at most `patience` seconds for each.
+    def _pair(self) -> tuple[Any, Any]:
+        pair = None if self._stopped else next(self._pairs, None)
+        if pair is not None:
+            return pair
+        self._begin()
+        work = self._next(len(self._stages))
+        if work is None:
+            raise StopIteration
+        if work.last:
+            self.close()
+            raise work.error or StopIteration
+        self._pairs = pairs = zip(work.inputs, work.value, strict=True)
+        return next(pairs)
+
+    def close(self, patience: float = math.inf) -> None:
+        """Stop the threads and wait for them, at most `patience` seconds in all.
+
+        A signal handler in a thread that is in `take` or here can't wait, for the others may need a
+        lock that this thread holds: what it interrupted does, when it goes on. Nor can a stage.
 
         Raises:
             BaseException: what closing the inputs raised.
         """
+        deadline = time.monotonic() + patience
+        self.stop()
+        me = threading.get_ident()
+        if me in self._inside:
+            self._unfinished = True
+        elif not self._left and threading.current_thread() not in self._threads:
+            try:
+                self._inside.add(me)
+                self.finish(deadline)
+            finally:
+                self._inside.discard(me)
+
+    def stop(self) -> None:
+        """Have the threads end, without waiting for them."""
         with self._changed:
             begun, self._begun = self._begun, True
             self._stopped = True
             self._changed.notify_all()
-            if self._left:
-                return
-        if threading.current_thread() in (self._reader, *self._workers):
-            return  # one of them collects garbage, maybe with the lock that the others need to end
         if not begun:
             self._close_inputs()
+
+    def finish(self, deadline: float) -> None:
+        """Wait until the threads have ended, or up to a time of `time.monotonic`.
+
+        Raises:
+            BaseException: what closing the inputs raised.
+        """
         for thread in self._workers:
-            _join(thread, patience)
-        _join(self._reader, _PATIENCE)
+            _join(thread, deadline)
+        _join(self._reader, min(deadline, time.monotonic() + _PATIENCE))
         if not self._at_source:  # but closing it, which ends
-            _join(self._reader, patience)
-        _open.discard(self)
+            _join(self._reader, deadline)
+        if not any(thread.is_alive() for thread in self._workers):
+            _open.discard(self)
         with self._changed:
-            self._left = self._reader.is_alive()
+            self._left = any(thread.is_alive() for thread in self._threads)
             error, self._closing_error = self._closing_error, None
             self._pairs = iter(())
             for waiting in self._waiting:
@@ -126,13 +160,17 @@ class Pipeline:
         if error is not None:
             raise error
 
+    @property
+    def _threads(self) -> tuple[threading.Thread, ...]:
+        return (self._reader, *self._workers)
+
     def _begin(self) -> None:
         with self._changed:
-            if self._begun:
+            begun, self._begun = self._begun, True  # in one step, for a signal handler too
+            if begun:
                 return
-            self._begun = True
             _open.add(self)
-            for thread in (self._reader, *self._workers):
+            for thread in self._threads:
                 thread.start()
 
     def _read(self) -> None:
@@ -147,6 +185,8 @@ class Pipeline:
                 if work.last:
                     return
         finally:
+            with self._changed:
+                self._changed.notify_all()  # see `_next`
             self._close_inputs()
 
     def _reading(self) -> bool:
@@ -215,10 +255,10 @@ class Pipeline:
                 )
             finally:  # an interrupt ends the waiting too
                 self._busy[index] = True
-            if self._stopped:
-                return None
+            # Also where it is stopped: a signal handler or the garbage collector may do that in a thread
+            # that is about to wait, past looking, and only another can wake it then.
             self._changed.notify_all()
-            return self._taken(index)
+            return None if self._stopped else self._taken(index)
 
     def _room(self, index: int) -> bool:
         """Whether there is room for what stage `index` would make."""
@@ -256,9 +296,9 @@ class Pipeline:
         return [advanced]  # no single one: it fails as a batch
 
 
-def _join(thread: threading.Thread, patience: float | None) -> None:
+def _join(thread: threading.Thread, deadline: float) -> None:
     if thread.is_alive():  # it may never have begun
-        thread.join(patience)
+        thread.join(min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
 
 
 def _called(stage: Stage, work: Work) -> Work:
@@ -276,5 +316,8 @@ _open: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     """Before Python ends, which would freeze threads in the middle of a framework's code."""
-    for pipeline in list(_open):
-        pipeline.close(_PATIENCE)
+    deadline = time.monotonic() + _PATIENCE
+    with ExitStack() as finishing:  # all of them, though one may fail
+        for pipeline in list(_open):
+            pipeline.stop()
+            finishing.callback(pipeline.finish, deadline)

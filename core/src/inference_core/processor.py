@@ -29,6 +29,10 @@ class Recognition:
     labels: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, str) or not isinstance(self.labels, tuple):
+            raise TypeError("a Recognition has a str as its task, and a tuple of str as its labels")
+
 
 @dataclass(frozen=True, eq=False)
 class Graph:

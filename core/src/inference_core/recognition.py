@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,8 +21,8 @@ from inference_core.verdict import Reason
 def recognised(package: ModelPackage, settings: Configuration) -> ModelPackage:
     """The package with task, labels and processor, where a processor recognises its artifacts.
 
-    A package that states its processor is only asked about with that one, and only where it states no
-    settings for it: then each artifact's are those that the processor recognises in its file.
+    Of a package that states its processor only that one is asked, for what is left out: the task, the
+    labels and, where it states no settings at all, those of each artifact by itself.
 
     Raises:
         InvalidModel: two processors claim it (the message names the manifest line to write), its
@@ -61,30 +61,40 @@ def _completed(
 ) -> ModelPackage:
     """The package with what the processor `name` recognised in each of its artifacts."""
     seen = [each for each in found if each is not None]
+    stated = package.processor
     labels = package.labels or _agreed(package, name, "labels", {each.labels for each in seen})
-    task = _agreed(package, name, "task", {each.task for each in seen})
+    task = package.task
+    if task is None or stated is None:
+        task = _agreed(package, name, "task", {each.task for each in seen})
     if package.task not in (None, task) and catalog.WIDER_TASKS.get(package.task) != task:
         raise InvalidModel(
             f"{package.root} states the task {package.task}, and {name!r} recognises {task}; mend "
             "the manifest's task, or name its processor"
         )
-    # An artifact that says nothing of itself, such as an engine, has what all others have.
-    first, *others = (each.settings for each in seen)
-    common = {
-        key: value
-        for key, value in first.items()
-        if all(key in each and each[key] == value for each in others)
-    }
+    artifacts = package.artifacts
+    if stated is None or not stated.settings:
+        common = _common(each.settings for each in seen)
+        artifacts = tuple(
+            replace(artifact, settings=common if one is None else one.settings)
+            for artifact, one in zip(artifacts, found, strict=True)
+        )
     return replace(
         package,
-        artifacts=tuple(
-            replace(artifact, settings=common if one is None else one.settings)
-            for artifact, one in zip(package.artifacts, found, strict=True)
-        ),
+        artifacts=artifacts,
         task=package.task or task,
         labels=labels,
-        processor=package.processor or ProcessorSpec(name, recognised=True),
+        processor=stated or ProcessorSpec(name, recognised=True),
     )
+
+
+def _common(settings: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What an artifact gets that says nothing of itself, such as an engine: what the others say, as far
+    as none says otherwise."""
+    common: dict[str, Any] = {}
+    refuted = set()
+    for each in settings:
+        refuted |= {key for key, value in each.items() if common.setdefault(key, value) != value}
+    return {key: value for key, value in common.items() if key not in refuted}
 
 
 def _agreed(package: ModelPackage, name: str, what: str, values: set[Any]) -> Any:
@@ -106,7 +116,7 @@ def _claims(
     artifact: Artifact, settings: Configuration, stated: ProcessorSpec | None
 ) -> dict[str, Recognition]:
     """What each installed processor recognises in an artifact; where one is stated, only that."""
-    if len(artifact.parts) > 1 or (stated is not None and stated.settings):
+    if len(artifact.parts) > 1:
         return {}
     claims: dict[str, Recognition] = {}
     only = None if stated is None else (stated.name,)

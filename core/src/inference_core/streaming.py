@@ -7,12 +7,15 @@ from typing import Any
 
 from inference_core.pipeline import Pipeline, Stage
 
+# Seconds that a stream to which nothing refers any more may wait for its threads.
+_GRACE = 1.0
+
 
 class ResultStream:
     """(input, result) pairs, in order; a context manager that closes it.
 
     A stream to which nothing refers any more closes too, such as that of `for … in model.stream(…)`
-    when its loop is left. One with a name reads on after its loop: give it the name by `with`.
+    when its loop is left; it waits for a second at most, and ends behind the scenes after that. One with a name reads on after its loop: give it the name by `with`.
 
     Several threads may use it: each pair goes to one of them.
     """
@@ -38,7 +41,8 @@ class ResultStream:
 
         Any thread may do so: who waits for a result gets none, and its loop ends. Inputs that wait
         for something themselves, as a queue or a camera does, are waited for 5 seconds; after that
-        they are closed when they wake. Again, it does nothing.
+        they are closed when they wake. Again, it does nothing. In a signal handler that comes while
+        its thread waits for a result, it returns at once, and that wait ends with the closing.
         """
         self._pipeline.close()
 
@@ -49,7 +53,9 @@ class ResultStream:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        # Left by a loop, it waits, so that nobody reads `inputs` after the loop. But the garbage
+        # collector comes by anywhere, even where this thread holds what a stage waits for.
+        self._pipeline.close(_GRACE)
 
 
 def pipelined(inputs: Iterable[Any], stages: Iterable[Stage], batch: int = 1) -> ResultStream:

@@ -67,6 +67,15 @@ def test_the_pixels_of_a_picture_get_classes(saved, opened, by_hand):
     assert np.array_equal(theirs.numpy_view().reshape(64, 64), result.class_map)
 
 
+def test_classes_of_pixels_outlive_the_call(saved, opened):
+    model = opened(saved(strongest_colour(), "image-segmentation"))
+    kept = model(picture((200, 10, 10), 320, 240), color_format="rgb")
+    for _ in range(20):
+        model(picture((10, 10, 200), 320, 240), color_format="rgb")
+    assert kept.class_map.flags.owndata
+    assert set(kept.class_map.ravel()) == {0}
+
+
 def test_objects_are_found(saved, opened, by_hand):
     path = saved(fixed_boxes(BOXES, np.array([2, 0]), np.array([0.9, 0.6])))
     model = opened(path)

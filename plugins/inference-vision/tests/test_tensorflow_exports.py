@@ -90,11 +90,20 @@ def test_boxes_that_are_suppressed_already_are_fractions_of_the_input_too():
 
 def test_a_box_of_enormous_fractions_covers_the_picture():
     raw = boxes_scores(CASES["boxes"][1])
+    raw[0, :4] /= FRACTIONS[:, None]
     raw[0, 2:4, 0] = 3e38
     settings = {"layout": "boxes-scores", "coordinates": "relative"}
     found = result(YoloProcessor, {"y": raw}, YoloOptions(), **settings)
     width, height = found.image_size
     assert [0, 0, width, height] in found.xyxy.tolist()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pixels_that_are_taken_for_fractions_are_an_error_that_names_the_setting(case):
+    processor, extras = CASES[case]
+    settings = {"layout": "boxes-scores", "coordinates": "relative"}
+    with pytest.raises(InvalidModel, match='"coordinates": "pixels"'):
+        result(processor, {"y": boxes_scores(extras)}, YoloOptions(), **settings)
 
 
 OLD = boxes_scores(POINTS.reshape(3, -1))
@@ -182,15 +191,15 @@ LAST, FIRST = (1, HEIGHT, WIDTH, 3), (1, 3, HEIGHT, WIDTH)
         (facts(LAST, (1, 6, 200)), "relative"),
         (facts(FIRST, (1, 6, 200)), "relative"),  # through torch
         (facts(LAST, (1, 300, 6), end2end="True"), "relative"),
-        (facts(FIRST, (1, 300, 6), end2end="True"), None),
+        (facts(FIRST, (1, 300, 6), end2end="True"), "pixels"),
         (facts(LAST, (1, 300, 6), args="{'nms': True}"), "relative"),
-        (facts(FIRST, (1, 6, 200), tflite=False), None),
+        (facts(FIRST, (1, 6, 200), tflite=False), "pixels"),
     ],
 )
 def test_exports_for_tensorflow_lite_are_known_to_have_fractions(seen, coordinates):
     recognition = YoloProcessor.recognise(seen)
     assert recognition.labels == LABELS
-    assert recognition.settings.get("coordinates") == coordinates
+    assert recognition.settings["coordinates"] == coordinates
 
 
 @pytest.mark.parametrize("image", [LAST, FIRST])

@@ -56,6 +56,7 @@ def read(path: Path) -> Artifact:
           one per channel, where the metadata says so, else empty;
         - "tflite.labels": the lines of the packed file of labels that the metadata names, where it
           is one;
+        - "tflite.described": whether it has the metadata of TensorFlow's tools, whatever they say;
         - "tflite.unnamed_outputs": how many outputs its metadata describes without a name, at which
           some runtimes stumble;
         - "metadata": the entries of Ultralytics' metadata.json, temp_meta.txt or meta.txt that are
@@ -105,6 +106,7 @@ def _read(path: Path, file: BinaryIO) -> Artifact:
         "tflite.normalization": packed.normalisation,
         "tflite.labels": packed.labels,
         "tflite.unnamed_outputs": packed.unnamed_outputs,
+        "tflite.described": packed.described,
         "metadata": packed.metadata,
     }
     return Artifact(

@@ -39,6 +39,7 @@ class Packed:
         normalisation: "mean" and "std" of the input, if that says so.
         labels: their lines, where there is one.
         unnamed_outputs: how many outputs the metadata describes without a name.
+        described: whether there is metadata at all.
     """
 
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Packed:
     normalisation: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     unnamed_outputs: int = 0
+    described: bool = False
 
 
 def described(source: Flatbuffer) -> Packed:
@@ -66,6 +68,7 @@ def described(source: Flatbuffer) -> Packed:
         unnamed_outputs=sum(
             not tensor.text(0) for subgraph in root.tables(3) for tensor in subgraph.tables(3)
         ),
+        described=True,
     )
 
 
@@ -115,8 +118,11 @@ def packed_files(path: Path, file: BinaryIO, metadata: Packed) -> Packed:
 
 def _labels(text: str) -> tuple[str, ...]:
     """One per line, as `BuildLabelMapFromFiles` in mediapipe/util/label_map_util.cc reads them: a blank
-    line is a class without a name, and only the end of the last line begins none."""
-    return tuple(line.strip() for line in text.removesuffix("\n").split("\n"))
+    line is a class without a name, but for one at the end of the file."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return tuple(line.strip() for line in lines)
 
 
 def _entries(path: Path, name: str, text: str) -> dict[str, str]:

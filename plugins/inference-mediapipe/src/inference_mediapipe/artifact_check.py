@@ -11,8 +11,6 @@ from inference_core.verdict import Reason
 
 from inference_mediapipe.tasks import Task
 
-# Facts that come from a file's metadata.
-_OF_METADATA = ("metadata", "tflite.files", "tflite.labels", "tflite.normalization")
 _READERS = {"mediapipe-task": task_file.read, "tflite": tflite_file.read}
 
 
@@ -32,15 +30,13 @@ def refusal_of(task: Task, facts: Facts, path: Path) -> Reason | None:
     Its classifiers read the name of the output from the file's metadata, and where that isn't there,
     they read where nothing is: one load in three ends with a bus error (1.2.2).
     """
-    unnamed = facts.get("tflite.unnamed_outputs")
-    if unnamed and task.api in ("ImageClassifier", "TextClassifier"):
+    if task.api in ("ImageClassifier", "TextClassifier") and facts.get("tflite.unnamed_outputs"):
         return Reason(
             "error",
             f"the metadata of {path.name} describes an output without a name, and MediaPipe crashes on "
             "such a classifier: write the metadata anew, with a name for each output",
         )
-    said = [unnamed, *(facts.get(name) for name in _OF_METADATA)]
-    if task.api == "ObjectDetector" and not any(said):
+    if task.api == "ObjectDetector" and not facts.get("tflite.described"):
         return Reason(
             "error",
             f"{path.name} has no metadata, and MediaPipe's ObjectDetector needs them to know which "

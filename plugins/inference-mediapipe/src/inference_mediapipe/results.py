@@ -101,9 +101,8 @@ def _segmentation(native: Any, size: Size, labels: Sequence[str]) -> Segmentatio
     else:
         confidence = np.take_along_axis(np.stack(masks), classes[None].astype(np.int64), 0)[0]
         names = tuple(labels)
-    return Segmentation(
-        np.ascontiguousarray(classes, np.uint8), names, size, np.array(confidence, np.float32)
-    )
+    # Copies: MediaPipe's views are of memory that it frees.
+    return Segmentation(np.array(classes, np.uint8), names, size, np.array(confidence, np.float32))
 
 
 def _objects(native: Any, size: Size, labels: Sequence[str]) -> Detections:

@@ -7,7 +7,7 @@ found from frame to frame. A session makes each when it is first needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 import numpy as np
@@ -133,9 +133,12 @@ class TaskSession:
         to see whether the file is good."""
         for video, task in list(self._open.items()):
             if video or not task.used:
-                while len(self._closing) >= _MOST_CLOSING:
-                    self._check_closed(self._closing.pop(0))
                 self._closing.append(aside(self._open.pop(video).close))
+        busy = [each for each in self._closing if not each.done()]
+        while len(busy) > _MOST_CLOSING:
+            busy = list(wait(busy, return_when=FIRST_COMPLETED).not_done)
+        # What went wrong there is for `close` to tell: it has nothing to do with the next video.
+        self._closing = [each for each in self._closing if each in busy or each.result()]
 
     def _picture(self, image: Image) -> Any:
         pixels = image.pixels

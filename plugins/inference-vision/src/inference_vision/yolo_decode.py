@@ -115,6 +115,25 @@ def check_pixels(boxes: NDArray[Any], size: tuple[int, int], output: str) -> Non
         )
 
 
+def check_fractions(boxes: NDArray[Any], output: str) -> None:
+    """Raise if boxes that should be fractions of the input are pixels of it: one of another format's
+    export may have got the settings of this.
+
+    Args:
+        boxes: (N, 4) of one picture, as the graph gives them.
+        output: name of the output, for the message.
+
+    Raises:
+        InvalidModel: see there.
+    """
+    if len(boxes) and np.median(np.abs(boxes).max(axis=1)) > 2 * FRACTION:
+        raise InvalidModel(
+            f"the output {output!r} has boxes far outside of the input, as fractions of it: they are "
+            "its pixels, it seems. Write into the processor's settings in model.json: "
+            '"coordinates": "pixels"'
+        )
+
+
 def _class_ids(column: NDArray[np.float32], count: int, output: str) -> NDArray[np.int64]:
     check_finite(column, output, "class ids")
     unknown = (column < 0) | (column >= count)

@@ -105,7 +105,7 @@ class YoloModel:
                 without a label, or NaN or infinite numbers.
             InvalidArgument: an option names a class that the model doesn't have.
         """
-        from inference_vision.yolo_decode import decode
+        from inference_vision.yolo_decode import check_fractions, decode
 
         raw = self._raw(outputs, len(context))
         known = self._known  # one look: other threads may replace it
@@ -120,6 +120,7 @@ class YoloModel:
         for index, (rows, placement) in enumerate(zip(raw, context, strict=True)):
             found = decode(self._layout, rows, known.least, self._extras, self._output)
             if self._relative is not None:
+                check_fractions(found.boxes, self._output)
                 boxes = found.boxes.reshape(-1, 2, 2) * self._relative
                 found = found._replace(boxes=boxes.reshape(-1, 4))
             results.append(self._detections(found, placement, index, outputs, options))

@@ -42,8 +42,8 @@ def recognised(facts: Facts, wanted: str, task: str) -> Recognition | None:
     if layout is None:
         return None
     settings["layout"] = layout
-    if (coordinates := ultralytics.coordinates_of(facts)) != "pixels":
-        settings["coordinates"] = coordinates
+    # Always: to an artifact that doesn't say, its absence beside a file that has it would mean nothing.
+    settings["coordinates"] = ultralytics.coordinates_of(facts)
     if imgsz := ultralytics.open_image_size(facts):
         settings["imgsz"] = imgsz
     if stride := ultralytics.stride_of(metadata):
