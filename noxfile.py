@@ -186,14 +186,17 @@ def _tests_of(distribution: Distribution) -> None:
         _pytest(session, distribution.tests)
 
     session_of_one.__doc__ = f"Test {distribution.name} with nothing but what it needs."
-    nox.session(session_of_one, name=f"tests-{distribution.short}", requires=["wheels"])
+    needs = ["wheels"]
+    if any(MODELS_VARIABLE in path.read_text("utf-8") for path in distribution.tests.glob("*.py")):
+        needs.append("trained_models")
+    nox.session(session_of_one, name=f"tests-{distribution.short}", requires=needs)
 
 
 for _distribution in DISTRIBUTIONS.values():
     _tests_of(_distribution)
 
 
-@nox.session(requires=["wheels"])
+@nox.session(requires=["wheels", "trained_models"])
 def tests(session: nox.Session) -> None:
     """Test what crosses distributions, with all of them installed that users can install."""
     names = [name for name in _installable(session) if DISTRIBUTIONS[name].folder not in EXAMPLES]

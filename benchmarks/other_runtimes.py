@@ -1,6 +1,6 @@
 """MediaPipe, LiteRT and OnnxTR through this library and by hand: `python other_runtimes.py`.
 
-The same file, the same picture in memory, one thread; answers must agree, or nothing is reported.
+The same file and the same picture in memory; answers must agree, or nothing is reported.
 Blocks of calls alternate between the two, and the figures are the medians of a call's wall time and
 their ratio. Ends with 1 if a ratio is over its budget.
 The face model is in the folder that the variable INFERENCE_TEST_MEDIAPIPE_MODELS names (nox -s
@@ -27,7 +27,7 @@ import numpy as np
 from inference_core import AutoModel
 
 ROOT = Path(__file__).parents[1]
-FACE = Path(os.environ["INFERENCE_TEST_MEDIAPIPE_MODELS"], "face_detection_short_range.tflite")
+MODELS_VARIABLE = "INFERENCE_TEST_MEDIAPIPE_MODELS"
 ONE_THREAD = {"threads": 1}
 # Most that a call may take, as a multiple of the same by hand.
 BUDGETS = {"mediapipe: a face": 1.15, "tflite: a graph": 1.15, "doctr: a page": 1.1}
@@ -40,10 +40,11 @@ def mediapipe_face() -> Iterator[tuple[Call, Call]]:
     """Face detection on a portrait; the answers are the boxes."""
     import mediapipe
     import skimage.data
+    from inference_mediapipe.loading import without_metrics
 
     portrait = skimage.data.astronaut()
     vision = mediapipe.tasks.vision
-    base = mediapipe.tasks.BaseOptions(model_asset_path=str(FACE))
+    base = without_metrics(mediapipe)(model_asset_path=_face_model())
 
     def by_hand() -> Any:
         image = mediapipe.Image(mediapipe.ImageFormat.SRGB, portrait)
@@ -53,7 +54,7 @@ def mediapipe_face() -> Iterator[tuple[Call, Call]]:
         ]
 
     with (
-        AutoModel.from_pretrained(FACE, backend="mediapipe") as model,
+        AutoModel.from_pretrained(_face_model(), backend="mediapipe") as model,
         vision.FaceDetector.create_from_options(vision.FaceDetectorOptions(base)) as detector,
     ):
         yield lambda: model(portrait, color_format="rgb").xyxy, by_hand
@@ -65,7 +66,7 @@ def tflite_graph() -> Iterator[tuple[Call, Call]]:
     from ai_edge_litert.interpreter import Interpreter
 
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
-    interpreter = Interpreter(str(FACE), num_threads=1)
+    interpreter = Interpreter(_face_model(), num_threads=1)
     interpreter.allocate_tensors()
     place = interpreter.get_input_details()[0]["index"]
     places = [each["index"] for each in interpreter.get_output_details()]
@@ -75,7 +76,7 @@ def tflite_graph() -> Iterator[tuple[Call, Call]]:
         interpreter.invoke()
         return [interpreter.get_tensor(each) for each in places]
 
-    with AutoModel.from_pretrained(FACE, backend="tflite", options=ONE_THREAD) as model:
+    with AutoModel.from_pretrained(_face_model(), backend="tflite", options=ONE_THREAD) as model:
         name = model.inputs[0].name
         yield lambda: list(model.predict_tensors({name: picture}).values()), by_hand
 
@@ -100,9 +101,9 @@ def doctr_page() -> Iterator[tuple[Call, Call]]:
         options = SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         engine = EngineConfig(["CPUExecutionProvider"], options)
-        shapes = {"det": 512, "reco": (32, 128)}
         detector = models.db_resnet50(str(folder / "detection.onnx"), engine_cfg=engine)
-        detector.cfg = {**detector.cfg, "input_shape": (3, shapes["det"], shapes["det"])}
+        size = drawn.DETECTOR_SIZE
+        detector.cfg = {**detector.cfg, "input_shape": (3, size, size)}
         recogniser = models.crnn_vgg16_bn(
             str(folder / "recognition.onnx"), vocab=drawn.VOCABULARY, engine_cfg=engine
         )
@@ -160,6 +161,13 @@ def _time(call: Call, calls: int) -> float:
     for _ in range(calls):
         call()
     return (time.perf_counter() - begin) / calls
+
+
+def _face_model() -> str:
+    folder = os.environ.get(MODELS_VARIABLE)
+    if not folder:
+        raise SystemExit(f"set {MODELS_VARIABLE} to what nox -s trained_models prints")
+    return os.path.join(folder, "face_detection_short_range.tflite")  # noqa: PTH118
 
 
 def _drawn() -> ModuleType:

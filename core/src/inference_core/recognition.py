@@ -63,14 +63,13 @@ def _completed(
     seen = [each for each in found if each is not None]
     stated = package.processor
     labels = package.labels or _agreed(package, name, "labels", {each.labels for each in seen})
-    task = package.task
-    if task is None or stated is None:
-        task = _agreed(package, name, "task", {each.task for each in seen})
-    if package.task not in (None, task) and catalog.WIDER_TASKS.get(package.task) != task:
-        raise InvalidModel(
-            f"{package.root} states the task {package.task}, and {name!r} recognises {task}; mend "
-            "the manifest's task, or name its processor"
-        )
+    task = package.task or _agreed(package, name, "task", {each.task for each in seen})
+    for each in seen:
+        if stated is None and each.task not in (task, catalog.WIDER_TASKS.get(task)):
+            raise InvalidModel(
+                f"{package.root} states the task {task}, and {name!r} recognises {each.task}; mend "
+                "the manifest's task, or name its processor"
+            )
     artifacts = package.artifacts
     if stated is None or not stated.settings:
         common = _common(each.settings for each in seen)
@@ -81,7 +80,7 @@ def _completed(
     return replace(
         package,
         artifacts=artifacts,
-        task=package.task or task,
+        task=task,
         labels=labels,
         processor=stated or ProcessorSpec(name, recognised=True),
     )

@@ -13,6 +13,7 @@ import pytest
 import skimage.data
 from inference_core import AutoModel
 from inference_core.environment import Cpu, Environment, Gpu
+from inference_mediapipe.loading import without_metrics
 
 from .tflite_writer import bundled, with_metadata, with_ten_more_points
 
@@ -146,7 +147,7 @@ def by_hand():
 
     def call(api: str, path: Path, value, **options):
         domain = text if api.startswith("Text") else vision
-        base = mediapipe.tasks.BaseOptions(model_asset_path=str(path))
+        base = without_metrics(mediapipe)(model_asset_path=str(path))
         settings = getattr(domain, f"{api}Options")(base_options=base, **options)
         if isinstance(value, np.ndarray):
             value = mediapipe.Image(mediapipe.ImageFormat.SRGB, value)

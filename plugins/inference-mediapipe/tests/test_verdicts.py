@@ -323,9 +323,9 @@ def test_metrics_of_use_are_sent_by_those_who_ask_for_it_only():
 
     import certifi
     import mediapipe
-    from inference_mediapipe.loading import _without_metrics
+    from inference_mediapipe.loading import without_metrics
 
-    base = _without_metrics(mediapipe)(model_asset_path="model.tflite")
+    base = without_metrics(mediapipe)(model_asset_path="model.tflite")
     assert base.to_ctypes().ca_bundle_path == os.devnull.encode()
     allowed = mediapipe.tasks.BaseOptions(model_asset_path="model.tflite")
     assert allowed.to_ctypes().ca_bundle_path == certifi.where().encode()

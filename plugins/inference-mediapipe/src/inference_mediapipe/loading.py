@@ -97,7 +97,7 @@ def maker(
     options_class = getattr(domain, f"{task.api}Options")
     settings = _settings(task, options_class, options)
     delegate = api.tasks.BaseOptions.Delegate
-    base_class = api.tasks.BaseOptions if options.usage_metrics else _without_metrics(api)
+    base_class = api.tasks.BaseOptions if options.usage_metrics else without_metrics(api)
     base = base_class(
         model_asset_path=os.fspath(artifact.path),
         delegate=delegate.GPU if device == "gpu" else delegate.CPU,
@@ -138,7 +138,7 @@ def _settings(task: Task, options_class: Any, options: MediapipeOptions) -> dict
     return settings
 
 
-def _without_metrics(api: Any) -> type[Any]:
+def without_metrics(api: Any) -> type[Any]:
     """MediaPipe's base options, but with no authorities to trust for its connection to Google.
 
     MediaPipe 1.2 has no switch for the metrics it sends. Without authorities the server it connects to

@@ -26,7 +26,7 @@ TENSOR_DTYPES = {
 
 # Custom operators that LiteRT's Python package runs: those that it registers, and those that only its
 # XNNPACK delegate knows. Found by asking versions 2.0.2 and 2.3.0 for every name that is in their
-# binaries; 2.0.2 lacks aeq.hadamard_rotation.
+# binaries; 2.0.2 lacks aeq.hadamard_rotation, and says so when it loads.
 _REGISTERED = {
     *("AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"),
     "aeq.hadamard_rotation",
