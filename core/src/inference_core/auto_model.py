@@ -27,10 +27,11 @@ from inference_core.package import Artifact, ModelPackage, Precision, Request
 from inference_core.readers import read_package
 from inference_core.recognition import processor_class, recognised
 from inference_core.resolution import Candidate, Resolution
-from inference_core.resolver import Resolver, Wish
+from inference_core.resolver import Resolver
 from inference_core.session import Session
 from inference_core.sources import locate
 from inference_core.verdict import Reason
+from inference_core.wish import Wish
 
 if TYPE_CHECKING:
     from inference_core.runtime_report import RuntimeReport

@@ -7,45 +7,24 @@ matched here once and added to its verdict: `requires`, the batch range, the pro
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from inference_core import catalog, configuration, discovery, requires
-from inference_core.arguments import did_you_mean, unknown_argument
+from inference_core import catalog, discovery, requires
+from inference_core.arguments import unknown_argument
 from inference_core.backend import Backend, judged_wrappers, open_backends
 from inference_core.configuration import Configuration
 from inference_core.environment import KNOWN_DEVICES, Environment, is_device_name
 from inference_core.errors import (
-    ConfigurationError,
-    InferenceError,
     InvalidArgument,
     PluginError,
     PluginWarning,
 )
 from inference_core.install import install_command
-from inference_core.package import PRECISIONS, Artifact, ModelPackage, Request
+from inference_core.package import Artifact, ModelPackage, Request
 from inference_core.recognition import processor_class
 from inference_core.resolution import Candidate, Resolution
 from inference_core.verdict import Reason, Verdict
-
-_ALIASES = {"gpu": "cuda", "nvidia": "cuda", "float32": "fp32", "float16": "fp16", "half": "fp16",
-            "bfloat16": "bf16"}  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Wish:
-    """What the caller asked for, before it is typed for each backend.
-
-    Attributes:
-        request: everything but the options.
-        options: the load options by name, as given.
-        preference: order of backends from the argument, None if it wasn't given.
-    """
-
-    request: Request = field(default_factory=Request)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    preference: Sequence[str] | None = None
+from inference_core.wish import Wish, bad_value, check_request, preference_order, unknown_backend
 
 
 class Resolver:
@@ -55,7 +34,7 @@ class Resolver:
         self.environment = environment
         self.settings = settings
         self.wish = wish
-        _check_request(wish.request)
+        check_request(wish.request)
         self.order = preference_order(wish.preference, settings)
         _warn(settings)
         self.backends = open_backends(settings, wish.request.backend)
@@ -188,13 +167,13 @@ class Resolver:
         kinds = {each.partition(":")[0] for report in reports for each in report.devices}
         kinds |= {*KNOWN_DEVICES, *(name for backend in backends for name in backend.devices)}
         if not is_device_name(device):
-            raise _bad_value("device", device, kinds)
+            raise bad_value("device", device, kinds)
         kind, forced = device.partition(":")[0], self.wish.request.backend
         if forced and any(report.problems for report in reports):
             return  # without its runtime it may report no devices; its verdict says what is missing
         if kind not in kinds:
             who = f"the backend {forced} reports no" if forced else "no installed backend reports a"
-            raise _bad_value("device", device, kinds, f": {who} device {kind}")
+            raise bad_value("device", device, kinds, f": {who} device {kind}")
 
     def _check_options(self) -> None:
         """An option that no backend has is a typo; one that some have only rules out the others."""
@@ -230,60 +209,6 @@ def _warn(settings: Configuration) -> None:
         if reason is not None and reason.code != "disabled":
             message = f"wrapper {plugin.record.name!r} is left out: {reason}"
             warnings.warn(message, PluginWarning, stacklevel=5)
-
-
-def _check_request(request: Request) -> None:
-    if request.precision is not None and request.precision not in PRECISIONS:
-        raise _bad_value("precision", request.precision, PRECISIONS)
-    size = request.batch_size
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        raise InvalidArgument(f"batch_size={size!r} must be a whole number of at least 1")
-    for name, value, example in (
-        ("backend", request.backend, "'onnx'"),
-        ("device", request.device, "'cpu' or 'cuda:0'"),
-    ):
-        if value is not None and not isinstance(value, str):
-            raise InvalidArgument(f"{name}={value!r} must be a str such as {example}")
-
-
-def _bad_value(
-    name: str, value: object, known: Sequence[str] | set[str], why: str = ""
-) -> InvalidArgument:
-    alias = _ALIASES.get(str(value).partition(":")[0].lower())
-    hint = f"; did you mean {alias!r}?" if alias else did_you_mean(str(value), known)
-    hint = hint or f"; known: {', '.join(sorted(known))}"
-    return InvalidArgument(f"{name}={value!r} isn't known{why}{hint}")
-
-
-def unknown_backend(name: str, known: Sequence[str] | set[str]) -> InvalidArgument:
-    """The error for a backend that neither is installed nor exists anywhere known."""
-    # By what it runs, too: "tensorrt" is nearer to "ctransformers" than to "trt".
-    runs = next((each.name for each in catalog.BACKENDS if name.lower() in each.formats), None)
-    hint = f"; did you mean {runs!r}?" if runs else did_you_mean(name, known)
-    hint = hint or f"; known: {', '.join(sorted(known))}"
-    return InvalidArgument(f"backend={name!r} is neither installed nor known{hint}")
-
-
-def preference_order(argument: Sequence[str] | None, settings: Configuration) -> tuple[str, ...]:
-    """The order of backends: argument, INFERENCE_PREFERENCE, configuration file, default."""
-    known = {*catalog.DEFAULT_PREFERENCE, *discovery.names("backends")}
-    variable = configuration.listed("INFERENCE_PREFERENCE")
-    error: type[InferenceError] = ConfigurationError
-    if argument is not None:
-        if isinstance(argument, str):
-            raise InvalidArgument(f'preference is a list of names, such as ["{argument}"]')
-        if not isinstance(argument, Sequence) or not all(isinstance(n, str) for n in argument):
-            raise InvalidArgument(f"preference={argument!r} must be a list of names of backends")
-        first, error, where = tuple(argument), InvalidArgument, "preference"
-    elif variable:
-        first, where = variable, "INFERENCE_PREFERENCE"
-    else:
-        first, where = settings.preference, str(settings.path)
-    for name in first:
-        if name not in known:
-            raise error(f"{where} names the backend {name!r}, which isn't known"
-                        f"{did_you_mean(str(name), known)}")  # fmt: skip
-    return (*first, *(name for name in catalog.DEFAULT_PREFERENCE if name not in first))
 
 
 def _absent(known: catalog.KnownBackend, environment: Environment) -> Reason:

@@ -17,8 +17,8 @@ from inference_core.errors import ConfigurationError
 from inference_core.install import foreign_cores, install_command, pip_command
 from inference_core.plain import to_plain
 from inference_core.report_text import full_text
-from inference_core.resolver import preference_order
 from inference_core.verdict import BackendReport, Reason
+from inference_core.wish import preference_order
 
 if TYPE_CHECKING:
     from inference_core.deep_probe import DeepReport

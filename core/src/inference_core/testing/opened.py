@@ -14,12 +14,13 @@ from inference_core.environment import Environment
 from inference_core.package import Artifact, Request
 from inference_core.readers import read_package
 from inference_core.recognition import recognised
-from inference_core.resolver import Resolver, Wish
+from inference_core.resolver import Resolver
 from inference_core.session import Session
 from inference_core.sources import locate
 from inference_core.testing.light import heavy_name
 from inference_core.testing.watch import Watch
 from inference_core.verdict import Verdict
+from inference_core.wish import Wish
 
 Plan = Mapping[str, Any]
 Step = dict[str, Any]
