@@ -166,12 +166,12 @@ def test_predict_on_a_video_gives_frames_an_annotated_video_and_coco(infer, clip
 
 
 class SlowCamera:
-    """What OpenCV opens in the place of a camera: it states 25 frames a second and gives 10."""
+    """What OpenCV opens in the place of a camera: it states some frames a second and gives 10."""
 
     left = 8
 
-    def __init__(self, picture):
-        self.picture = picture
+    def __init__(self, picture, stated):
+        self.picture, self.stated = picture, stated
 
     def isOpened(self):
         return True
@@ -179,7 +179,7 @@ class SlowCamera:
     def get(self, key):
         import cv2
 
-        return 25.0 if key == cv2.CAP_PROP_FPS else 0.0
+        return self.stated if key == cv2.CAP_PROP_FPS else 0.0
 
     def read(self):
         time.sleep(0.1)
@@ -190,12 +190,13 @@ class SlowCamera:
         pass
 
 
+@pytest.mark.parametrize(("stated", "fps"), [(25.0, 25), (0.0, 25), (90_000.0, 120)])
 def test_an_annotated_video_of_a_camera_takes_as_long_as_what_it_saw(
-    monkeypatch, tmp_path, capsys, pictures
+    monkeypatch, tmp_path, capsys, pictures, stated, fps
 ):
     import cv2
 
-    real, camera = cv2.VideoCapture, SlowCamera(cv2.imread(str(pictures[0])))
+    real, camera = cv2.VideoCapture, SlowCamera(cv2.imread(str(pictures[0])), stated)
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patched:
         # The writer looks at what it wrote with the same class.
@@ -205,8 +206,8 @@ def test_an_annotated_video_of_a_camera_takes_as_long_as_what_it_saw(
     *frames, summary, _ = rows(capsys.readouterr().out)
     seconds = frames[-1]["timestamp"] - frames[0]["timestamp"]
     with vision.Video(summary["saved"]) as saved:
-        assert saved.fps == 25
-        assert len(list(saved)) == pytest.approx(25 * seconds + 1, abs=0.6)  # and the last itself
+        assert saved.fps == fps
+        assert len(list(saved)) == pytest.approx(fps * seconds + 1, abs=0.6)  # and the last itself
     assert seconds >= 0.1 * (len(frames) - 1)
     assert summary["frames"] == len(frames) > 1
 

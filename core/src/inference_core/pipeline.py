@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import atexit
 import math
+import sys
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,22 +111,25 @@ class Pipeline:
     def close(self, patience: float = math.inf) -> None:
         """Stop the threads and wait for them, at most `patience` seconds in all.
 
-        A signal handler in a thread that is in `take` or here can't wait, for the others may need a
-        lock that this thread holds: what it interrupted does, when it goes on. Nor can a stage.
+        A signal handler that interrupts `take` or this can't wait, as the threads may need a lock that
+        is held there: what it interrupted does so when it goes on. Nor can a stage wait for itself.
 
         Raises:
             BaseException: what closing the inputs raised.
         """
         deadline = time.monotonic() + patience
-        self.stop()
         me = threading.get_ident()
-        if me in self._inside:
-            self._unfinished = True
-        elif not self._left and threading.current_thread() not in self._threads:
-            try:
-                self._inside.add(me)
+        interrupting = me in self._inside
+        self._unfinished |= interrupting
+        try:
+            self._inside.add(me)
+            self.stop()
+            # One of the threads itself: a stage closes its stream, or it collects garbage.
+            within = interrupting or threading.current_thread() in self._threads
+            if not within and not self._left:
                 self.finish(deadline)
-            finally:
+        finally:
+            if not interrupting:
                 self._inside.discard(me)
 
     def stop(self) -> None:
@@ -255,8 +258,8 @@ class Pipeline:
                 )
             finally:  # an interrupt ends the waiting too
                 self._busy[index] = True
-            # Also where it is stopped: a signal handler or the garbage collector may do that in a thread
-            # that is about to wait, past looking, and only another can wake it then.
+            # Stopped too: a signal handler or the garbage collector may have done that in a thread that
+            # was about to wait, after it looked, and only another can wake it then.
             self._changed.notify_all()
             return None if self._stopped else self._taken(index)
 
@@ -316,8 +319,11 @@ _open: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     """Before Python ends, which would freeze threads in the middle of a framework's code."""
-    deadline = time.monotonic() + _PATIENCE
-    with ExitStack() as finishing:  # all of them, though one may fail
-        for pipeline in list(_open):
-            pipeline.stop()
-            finishing.callback(pipeline.finish, deadline)
+    pipelines, deadline = list(_open), time.monotonic() + _PATIENCE
+    for pipeline in pipelines:
+        pipeline.stop()
+    for pipeline in pipelines:
+        try:
+            pipeline.finish(deadline)
+        except Exception:  # noqa: BLE001 - it is told, and the others are waited for
+            sys.excepthook(*sys.exc_info())

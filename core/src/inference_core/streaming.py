@@ -15,7 +15,8 @@ class ResultStream:
     """(input, result) pairs, in order; a context manager that closes it.
 
     A stream to which nothing refers any more closes too, such as that of `for … in model.stream(…)`
-    when its loop is left; it waits for a second at most, and ends behind the scenes after that. One with a name reads on after its loop: give it the name by `with`.
+    when its loop is left. It waits for a second at most, and if that isn't enough ends by itself. One
+    with a name reads on after its loop: give it the name by `with`.
 
     Several threads may use it: each pair goes to one of them.
     """

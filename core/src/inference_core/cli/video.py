@@ -24,6 +24,9 @@ from inference_core.optional import import_optional
 # For the annotated video of a camera or file that doesn't state its own.
 DEFAULT_FPS = 25.0
 
+# Some drivers state the unit of their clock, as 90,000: so many frames a second would be written.
+MOST_CAMERA_FPS = 120.0
+
 
 def quieten_decoder() -> None:
     """Keep the decoder from printing what comes as an error in words; before OpenCV is imported."""
@@ -65,11 +68,14 @@ class Watcher:
         try:
             with vision.Video(source) as clip:
                 live, annotated = isinstance(source, int), None
+                fps = clip.fps or DEFAULT_FPS
                 if self._folder:
                     stem = f"camera-{source}" if isinstance(source, int) else source.stem
                     target = self._folder.free(f"{stem}.mp4")
                     with naming("--save", target):
-                        writer = vision.VideoWriter(target, clip.fps or DEFAULT_FPS)
+                        writer = vision.VideoWriter(
+                            target, min(fps, MOST_CAMERA_FPS) if live else fps
+                        )
                     annotated = AnnotatedVideo(writer, live=live)
                 self._frames(clip, name, annotated, live=live)
         except (PluginError, InvalidArgument):
@@ -115,7 +121,8 @@ class AnnotatedVideo:
     """The frames that were drawn, as a video as long as what it shows.
 
     Args:
-        writer: an `inference_vision.VideoWriter`, whose frames per second are those of the source.
+        writer: an `inference_vision.VideoWriter`, whose frames per second are those of the source,
+            or for a live one any.
         live: frames may be missing, or come at another rate than the source states. So each is written
             again until it is time for the next, and of those too close together the last.
 
