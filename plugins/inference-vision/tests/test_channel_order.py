@@ -131,44 +131,156 @@ def test_the_rows_of_boxes_tell_where_prototypes_have_their_channels(seen, last)
     YoloSegmentationProcessor(package, {"model": Graph(seen["inputs"], seen["outputs"])})
 
 
-def test_without_labels_prototypes_are_as_the_pictures():
-    for layout, rows, last in [
-        ("boxes-scores", 38, False),
-        ("boxes-scores", 38, True),
-        ("end-to-end", 38, True),
-    ]:
-        seen = segmenting(640, 640, (1, 32, 160, 160), rows, last, layout)
-        known = last and layout != "end-to-end"
-        assert prototypes_of(seen["outputs"], seen["inputs"], 0).last is known
-    assert prototypes_of((TensorSpec("p", "float32", (1, None, 8, 8)),), (), 0) is None
+@pytest.mark.parametrize(
+    ("seen", "known"),
+    [
+        (segmenting(640, 640, (1, 32, 160, 160), 38, last=False), False),
+        (segmenting(640, 640, (1, 32, 160, 160), 38, last=True), False),
+        (segmenting(640, 640, (1, 160, 160, 32), 38, last=False), True),
+        (segmenting(128, 256, (1, 32, 32, 64), 38, last=True), False),
+        (segmenting(128, 256, (1, 32, 64, 64), 38, last=False), True),
+        (segmenting(128, 128, (1, 32, 32, 32), 38, last=True), True),
+    ],
+)
+def test_without_labels_prototypes_have_the_sides_of_the_pictures_then_their_order(seen, known):
+    assert prototypes_of(seen["outputs"], seen["inputs"], 0).last is known
+
+
+def test_prototypes_of_which_no_axis_is_clearly_their_number_are_none():
+    def of(shape, channels=None):
+        open_pictures = (TensorSpec("x", "float32", (None,) * 4),)
+        return prototypes_of((TensorSpec("p", "float32", shape),), open_pictures, 0, channels)
+
+    assert of((1, None, 8, 8)) is None
+    assert of((1, 16, 24, 8)) is None
+    assert of((1, 16, 24, 8), "first")[1:] == (16, False)
+    assert of((1, 16, 24, 8), "last")[1:] == (8, True)
+
+
+def test_the_setting_tells_which_axis_the_prototypes_are():
+    pictures = (TensorSpec("x", "float32", (None,) * 4),)
+    outputs = (
+        TensorSpec("y", "float32", (1, 300, 20)),
+        TensorSpec("p", "float32", (1, 16, 24, 8)),
+    )
+
+    def made_with(**settings):
+        package = ModelPackage("m", Path("m"), (), processor=ProcessorSpec("x", settings))
+        return YoloSegmentationProcessor(package, {"model": Graph(pictures, outputs)})
+
+    with pytest.raises(InvalidModel, match='"channels": "first" or "last"'):
+        made_with()
+    with pytest.raises(InvalidModel, match="16 more numbers per box"):
+        made_with(channels="first")
+    made_with(channels="last")
+
+
+OPEN = (None,) * 4
+FIRST, LAST = (1, 3, 64, 96), (1, 64, 96, 3)
 
 
 @pytest.mark.parametrize(
-    ("shape", "inputs_last", "counts", "last"),
+    ("shape", "image", "counts", "last"),
     [
         # The number of channels.
-        ((1, 160, 160, 32), False, {32}, True),
-        ((1, 32, 160, 160), True, {32}, False),
-        ((1, None, None, 32), False, {32}, True),
+        ((1, 160, 160, 32), FIRST, {32}, True),
+        ((1, 32, 160, 160), LAST, {32}, False),
+        ((1, None, None, 32), FIRST, {32}, True),
+        ((1, 4, 4, 8), (1, 3, 32, 64), {8}, True),
+        # The only stated axis: sides are open.
+        ((None, 21, None, None), FIRST, (), False),
+        ((None, 21, None, None), LAST, (), False),
+        ((None, None, None, 21), FIRST, (), True),
+        ((1, None, None, 32), OPEN, (), True),
+        # The proportions of the pictures.
+        ((1, 64, 64, 21), (1, 3, 64, 64), (), True),
+        ((1, 21, 64, 64), (1, 64, 64, 3), (), False),
+        ((1, 32, 32, 64), (1, 3, 128, 256), (), False),
+        ((1, 32, 32, 64), (1, 128, 256, 3), (), False),
+        ((1, 4, 4, 8), (1, 3, 32, 64), (), False),
+        ((1, 65, 129, 21), (1, 3, 513, 1025), (), True),  # rounded
+        ((1, 13, 16, 20), (1, 512, 640, 3), (), False),  # the others are only nearly so
+        ((1, 32, 64, 32), LAST, {7}, True),
         # The order of the pictures.
-        ((1, 32, 32, 64), False, (), False),
-        ((1, 32, 32, 64), True, (), True),
-        ((1, 32, 64, 32), False, {32}, False),
-        ((1, 32, 64, 32), True, {32}, True),
-        ((1, 32, 64, 32), True, {7}, True),
-        ((None, 21, None, None), False, (), False),
+        ((1, 32, 32, 32), FIRST, (), False),
+        ((1, 32, 32, 32), LAST, (), True),
+        ((1, 32, 32, 64), (1, 3, None, None), (), False),
+        ((1, 64, 64, 21), (1, 3, None, 64), (), False),
+        ((1, 5, 9, 7), FIRST, (), False),
+        ((1, 5, 9, 7), LAST, (), True),
+        ((None, None, 16, None), LAST, (), True),
+        (None, LAST, (), True),
         # Two equal sides.
-        ((1, 160, 160, 32), None, (), True),
-        ((1, 32, 160, 160), None, (), False),
-        ((1, 32, 32, 32), None, (), False),
-        ((1, None, None, 32), None, (), False),
-        ((1, 64, 64), True, (), False),
-        (None, True, (), False),
+        ((1, 160, 160, 32), OPEN, (), True),
+        ((1, 32, 160, 160), OPEN, (), False),
+        # Nothing is stated.
+        ((None,) * 4, OPEN, (), False),
+        (None, None, (), False),
+        ((1, 64, 64), LAST, (), False),
+        # Nothing tells.
+        ((1, 32, 32, 32), OPEN, (), None),
+        ((1, 16, 24, 8), OPEN, (), None),
+        ((1, 21, 64, 21), OPEN, {21}, None),
     ],
 )
-def test_what_is_known_tells_where_maps_have_their_channels(shape, inputs_last, counts, last):
-    image = {True: (1, 64, 96, 3), False: (1, 3, 64, 96), None: (None,) * 4}[inputs_last]
+def test_what_is_known_tells_where_maps_have_their_channels(shape, image, counts, last):
     assert channels_last(shape, (TensorSpec("x", "float32", image),), counts) is last
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 24, 8), (None,) * 4, None])
+def test_the_setting_tells_where_shapes_leave_it_open(shape):
+    pictures = (TensorSpec("x", "float32", OPEN),)
+    assert channels_last(shape, pictures, (), "last") is True
+    assert channels_last(shape, pictures, (), "first") is False
+
+
+def segmented(image, shape, labels=(), **settings):
+    """The one class of what goes through a graph whose highest score is that of the class 7."""
+    package = ModelPackage(
+        "m", Path("m"), (), labels=labels, processor=ProcessorSpec("x", settings)
+    )
+    graph = Graph((TensorSpec("x", "float32", image),), (TensorSpec("y", "float32", shape),))
+    processor = SemanticSegmentationProcessor(package, {"model": graph})
+    _, context = processor.preprocess([np.zeros((9, 9, 3), np.uint8)], SegmentationOptions())
+    raw = np.zeros((1, 64, 64, 21), np.float32)
+    raw[..., 7] = 5
+    (found,) = processor.postprocess({"y": raw}, context, SegmentationOptions())
+    (only,) = np.unique(found.class_map)
+    return only
+
+
+@pytest.mark.parametrize(
+    ("image", "shape", "settings"),
+    [
+        ((1, 3, 64, 64), (1, 64, 64, 21), {}),  # tf2onnx --inputs-as-nchw
+        (OPEN, (None, None, None, 21), {}),
+        (OPEN, (None, None, None, 21), {"channels": "last"}),
+        (OPEN, OPEN, {"channels": "last"}),
+        (OPEN, None, {"channels": "last"}),
+        (OPEN, (1, None, 64, 21), {"channels": "last"}),
+    ],
+)
+def test_maps_with_their_classes_last_are_read_so(image, shape, settings):
+    assert segmented(image, shape, **settings) == 7
+
+
+def test_where_nothing_tells_which_axis_the_classes_are_somebody_must_say():
+    with pytest.raises(InvalidModel, match=r'\(1, 16, 24, 8\).*"labels".*"channels"'):
+        segmented(OPEN, (1, 16, 24, 8))
+    assert segmented(OPEN, (1, 64, None, 21), labels=tuple("abcdefghijklmnopqrstu")) == 7
+
+
+@pytest.mark.parametrize(
+    ("image", "channels"),
+    [((None, 3, None, None), "last"), ((1, 64, 64, 3), "first"), ((1, 3, 64, 3), None)],
+)
+def test_a_setting_that_contradicts_the_shape_is_refused(image, channels):
+    if channels:
+        with pytest.raises(InvalidModel, match=f"channels says '{channels}', the graph takes x"):
+            segmented(image, (1, 21, 64, 64), channels=channels)
+    else:  # either may be
+        for either in ("first", "last"):
+            segmented(image, (1, 64, 64, 21), channels=either)
 
 
 @pytest.mark.parametrize("classes", [1, 3])

@@ -83,7 +83,7 @@ def test_the_place_of_the_channels_is_a_setting_where_the_shape_is_open(picture)
     assert of_shape(None, None, None, None, imgsz=64)([image])[0].shape == (1, 3, 64, 64)
     made = of_shape(None, None, None, None, imgsz=64, channels="last")
     assert made([image, image])[0].shape == (2, 64, 64, 3)
-    with pytest.raises(InvalidModel, match="height, width, 3"):
+    with pytest.raises(InvalidModel, match="channels says 'last'"):
         of_shape(1, 3, 64, 64, channels="last")
 
 

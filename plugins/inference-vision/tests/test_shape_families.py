@@ -72,6 +72,29 @@ def test_channels_may_come_last():
     assert found((1, 512, 512, 1), image=image) == []
 
 
+@pytest.mark.parametrize(
+    ("image", "rows", "prototypes", "labels"),
+    [
+        ((1, 640, 640, 3), 116, (1, 32, 160, 160), 80),
+        ((1, 640, 640, 3), 38, (1, 32, 160, 160), 2),
+        ((1, 3, 640, 640), 38, (1, 160, 160, 32), 2),
+        ((1, 3, None, None), 38, (1, 160, 160, 32), 2),
+    ],
+)
+def test_channels_may_come_elsewhere_than_in_the_pictures(image, rows, prototypes, labels):
+    wanted = [("yolo-segmentation", labels)]
+    assert found((1, rows, 8400), prototypes, image=image, labels=labels) == wanted
+    if None not in image:
+        assert found((1, rows, 8400), prototypes, image=image) == wanted
+
+
+def test_classes_of_maps_may_come_elsewhere_than_in_the_pictures():
+    image = (1, 3, 512, 512)
+    assert found((1, 512, 512, 21), image=image) == [("semantic-segmentation", 21)]
+    image = (1, 3, None, None)
+    assert found((1, 512, 512, 21), image=image, labels=21) == [("semantic-segmentation", 21)]
+
+
 def test_the_number_of_labels_narrows_the_choice():
     assert found((1, 56, 8400), labels=1) == [("yolo-keypoints", 1)]
     assert found((1, 84, 8400), labels=80) == [("yolo", 80)]

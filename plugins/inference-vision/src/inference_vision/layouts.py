@@ -77,14 +77,18 @@ class Prototypes(NamedTuple):
 
 
 def prototypes_of(
-    outputs: Sequence[TensorSpec], inputs: Sequence[TensorSpec], classes: int
+    outputs: Sequence[TensorSpec],
+    inputs: Sequence[TensorSpec],
+    classes: int,
+    channels: str | None = None,
 ) -> Prototypes | None:
-    """The only output with four axes; None without one, or where M is open.
+    """The only output with four axes; None without one, or where M or its axis is open.
 
     Args:
         outputs: of the graph. What the boxes have besides place and scores are M numbers.
         inputs: of the graph.
         classes: how many labels the model has; 0 if that isn't known.
+        channels: the setting of that name, "first" or "last" of pictures.
     """
     found = [output for output in outputs if output.shape and len(output.shape) == 4]
     if len(found) != 1 or not found[0].shape:
@@ -95,9 +99,9 @@ def prototypes_of(
         counts |= {columns - 6} | (
             {rows - 4 - classes, columns - 5 - classes} if classes else set()
         )
-    last = channels_last(found[0].shape, inputs, counts)
+    last = channels_last(found[0].shape, inputs, counts, channels)
     number = found[0].shape[3 if last else 1]
-    return None if number is None else Prototypes(found[0].name, number, last)
+    return None if number is None or last is None else Prototypes(found[0].name, number, last)
 
 
 def choose_output(

@@ -10,7 +10,7 @@ from inference_core.errors import InvalidModel
 from inference_core.package import ModelPackage
 from inference_core.session import TensorSpec
 
-from inference_vision.settings import Settings, pictures_last
+from inference_vision.settings import Settings, picture_size, pictures_last
 
 Shape = tuple[int | None, ...]
 Size = TypeVar("Size", int, int | None)
@@ -53,29 +53,61 @@ def the_output(
 
 
 def channels_last(
-    shape: Shape | None, inputs: Sequence[TensorSpec], counts: Collection[int] = ()
-) -> bool:
+    shape: Shape | None,
+    inputs: Sequence[TensorSpec],
+    counts: Collection[int] = (),
+    stated: str | None = None,
+) -> bool | None:
     """Whether an output of maps is (batch, height, width, channels), as TensorFlow has it, and not
-    (batch, channels, height, width).
+    (batch, channels, height, width); None if it may be either.
 
-    The number of channels tells, where it is known and one of the axes; else the order of the
-    graph's pictures, which may differ from that of its maps; and where that is open, too, two sides
-    that are equal and unlike the third.
+    What tells, the surest first: how many channels there are; one stated axis beside two open ones,
+    which are the sides; sides in the proportions of the graph's pictures; the order of the pictures,
+    which may differ from that of maps; two equal sides. Where nothing at all is stated the channels
+    come first, as with pictures.
 
     Args:
-        shape: of the output; one that hasn't got four axes has no channels.
+        shape: of the output; one that hasn't got four axes has no channels. None may be any.
         inputs: of the graph.
         counts: how many channels there may be, as far as that is known otherwise.
+        stated: the setting `channels` of pictures, for graphs that leave their order open.
     """
-    if shape is None or len(shape) != 4:
+    if shape is not None and len(shape) != 4:
         return False
-    _, first, middle, last = shape
+    _, first, middle, last = shape or (None,) * 4
     if (first in counts) != (last in counts):
         return last in counts
-    for spec in inputs:
-        if (order := pictures_last(spec.shape)) is not None:
-            return order
-    return middle is not None and first == middle != last
+    if middle is None and (first is None) != (last is None):
+        return first is None
+    for picture in (spec.shape for spec in inputs):
+        if (order := pictures_last(picture)) is not None:
+            told = _sides_last(first, middle, last, picture_size(picture))
+            return order if told is None else told
+    if stated is not None:
+        return stated == "last"
+    if (first == middle) != (middle == last):
+        return first == middle
+    return None if first or middle or last else False
+
+
+def _sides_last(
+    first: int | None,
+    middle: int | None,
+    last: int | None,
+    size: tuple[int | None, int | None] | None,
+) -> bool | None:
+    """Whether the sides of a map come before its channels, by the (height, width) of the pictures,
+    which is a multiple of theirs; None if that doesn't tell."""
+    height, width = size or (None, None)
+    if not (first and middle and last and height and width):
+        return None
+    as_first = abs(height * last - width * middle)
+    as_last = abs(height * middle - width * first)
+    # Less than a cell is what the sides were rounded by.
+    for most in (0, max(height, width) - 1):
+        if (as_first <= most) != (as_last <= most):
+            return as_last <= most
+    return None
 
 
 def as_vectors_shape(shape: tuple[Size, ...]) -> tuple[Size, Size] | None:

@@ -22,7 +22,14 @@ from inference_vision.contrast import ADJUSTMENTS
 from inference_vision.image import Image, Pixels, read_image
 from inference_vision.letterbox import Placement, Region, Rounding, Size
 from inference_vision.planes import Normalisation, resize, tensor_dtype, write_planes
-from inference_vision.settings import FITS, INTERPOLATIONS, Fit, Settings, image_input
+from inference_vision.settings import (
+    CHANNELS,
+    FITS,
+    INTERPOLATIONS,
+    Fit,
+    Settings,
+    image_input,
+)
 from inference_vision.tensor_memory import TensorMemory
 
 PADDING = (114, 114, 114)
@@ -87,7 +94,7 @@ class PictureInput:
             settings.size("imgsz"),
             size,
             stride,
-            settings.choice("channels", ("first", "last")),
+            settings.choice("channels", CHANNELS),
         )
         self.name, self.size = spec.name, (height, width)
         self._dtype = tensor_dtype(spec.dtype)

@@ -14,7 +14,7 @@ from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
 from inference_vision.outputs import channels_last, the_output
-from inference_vision.settings import PICTURE_SETTINGS, Settings
+from inference_vision.settings import CHANNELS, PICTURE_SETTINGS, Settings
 
 if TYPE_CHECKING:
     from inference_core.processor import Tensors
@@ -91,7 +91,15 @@ class SemanticSegmentationProcessor:
         ids = "int" in spec.dtype
         # One channel scores the second of two classes; class ids are one.
         counts = {1} if ids else {len(self._labels), 1 if len(self._labels) == 2 else 0}
-        self._last = channels_last(spec.shape, graph.inputs, counts)
+        channels = settings.choice("channels", CHANNELS)
+        last = channels_last(spec.shape, graph.inputs, counts, channels)
+        if last is None and not ids and not self._labels:
+            raise InvalidModel(
+                f"{package.name}: it isn't clear which axis of the output {spec} are its classes; "
+                'write their names into model.json ("labels": ["sky", "road"]), or "channels": '
+                '"first" or "last" into the processor\'s settings'
+            )
+        self._last = bool(last)
         if spec.shape is not None and len(spec.shape) == 4:
             classes = spec.shape[3 if self._last else 1]
             if classes is not None:

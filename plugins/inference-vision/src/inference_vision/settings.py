@@ -19,6 +19,7 @@ MAX_SIDE = 16384  # of an input, in pixels
 Fit = Literal["letterbox", "fit", "stretch", "crop", "unscaled"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 INTERPOLATIONS = ("auto", "nearest", "linear", "cubic", "area")
+CHANNELS = ("first", "last")
 
 PICTURE_SETTINGS = (
     "imgsz", "resize", "rounding", "interpolation", "padding", "color_mode", "scale", "mean", "std",
@@ -210,7 +211,12 @@ def image_input(
         raise InvalidModel(f"{package.name}: expected one image input; the graph has {names}")
     spec = inputs[0]
     shape: tuple[int | None, ...] = spec.shape or (None,) * 4
-    last = channels == "last" or (channels is None and bool(pictures_last(shape)))
+    known = pictures_last(shape)
+    if None not in (channels, known) and (channels == "last") != known:
+        raise InvalidModel(
+            f"{package.name}: the setting channels says {channels!r}, the graph takes {spec}"
+        )
+    last = channels == "last" or bool(known)
     if len(shape) != 4 or shape[3 if last else 1] not in (1, 3, None):
         axes = "height, width, 3" if last else "3, height, width"
         raise InvalidModel(f"{package.name}: expected an input (batch, {axes}), found {spec}")
@@ -241,6 +247,17 @@ def pictures_last(shape: tuple[int | None, ...] | None) -> bool | None:
         if (first in can_be) != (last in can_be):
             return last in can_be
     return None
+
+
+def picture_size(
+    shape: tuple[int | None, ...] | None,
+) -> tuple[int | None, int | None] | None:
+    """(height, width) of an input for pictures, as far as they are stated; None where
+    `pictures_last` is."""
+    last = pictures_last(shape)
+    if shape is None or last is None:
+        return None
+    return (shape[1], shape[2]) if last else (shape[2], shape[3])
 
 
 def _is_int(value: Any) -> bool:

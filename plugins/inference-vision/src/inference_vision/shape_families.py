@@ -18,7 +18,9 @@ from inference_core.processor import Graph
 from inference_core.session import TensorSpec
 
 from inference_vision import ssd_outputs, ultralytics
+from inference_vision.layouts import prototypes_of
 from inference_vision.outputs import as_vectors_shape, channels_last
+from inference_vision.settings import picture_size
 
 Shape = tuple[int | None, ...]
 
@@ -124,18 +126,17 @@ def families(graph: Graph, labels: int = 0) -> list[Family]:
         graph: its inputs and outputs.
         labels: how many there are; 0 if that isn't known.
     """
-    picture = next(filter(None, (_picture_size(spec.shape) for spec in graph.inputs)), None)
+    picture = next(filter(None, (picture_size(spec.shape) for spec in graph.inputs)), None)
     shapes = [spec.shape for spec in graph.outputs if spec.shape is not None]
     if picture is None or len(shapes) != len(graph.outputs):
         return []
     of_rank = {rank: [s for s in shapes if len(s) == rank] for rank in (2, 3, 4)}
-    channels = [shape[3 if channels_last(shape, graph.inputs) else 1] for shape in of_rank[4]]
     vectors = as_vectors_shape(shapes[0]) if len(shapes) == 1 else None
     if len(of_rank[3]) == 2 and any(shape[-1] == 4 for shape in of_rank[3]):
         found = _transformers(of_rank[3], bool(of_rank[4]))
     elif len(of_rank[3]) == 1 and not of_rank[2]:
-        masks = channels[0] if len(channels) == 1 else None
-        found = _yolo(of_rank[3][0], _cells(picture), masks)
+        masks = prototypes_of(graph.outputs, graph.inputs, labels)
+        found = _yolo(of_rank[3][0], _cells(picture), masks.number if masks else None)
     elif len(shapes) == 1 and of_rank[2] and _is_flat(of_rank[2][0], graph.inputs):
         found = [
             Family("yolo", "detection, as YOLOv7 with its suppression", None, {"layout": "flat"}),
@@ -143,8 +144,11 @@ def families(graph: Graph, labels: int = 0) -> list[Family]:
         ]
     elif vectors:
         found = [Family("classification", "classification", vectors[1])]
-    elif len(shapes) == len(channels) == 1 and channels[0] != 1:
-        found = [Family("semantic-segmentation", "a class per pixel", channels[0])]
+    elif len(shapes) == len(of_rank[4]) == 1:
+        shape = shapes[0]
+        classes = shape[3 if channels_last(shape, graph.inputs, {labels}) else 1]
+        found = [Family("semantic-segmentation", "a class per pixel", classes)]
+        found = found if classes != 1 else []  # depth, or anything
     elif ssd_outputs.fits(graph.outputs):
         found = [Family("ssd", "detection, as SSD with its suppression", None)]
     else:
@@ -158,15 +162,6 @@ def _is_flat(shape: Shape, inputs: Sequence[TensorSpec]) -> bool:
     the first axis is open, or isn't the batch."""
     batches = {spec.shape[0] for spec in inputs if spec.shape and len(spec.shape) == 4}
     return shape[1] == 7 and (shape[0] is None or shape[0] not in batches)
-
-
-def _picture_size(shape: Shape | None) -> Shape | None:
-    """(height, width) of an input for pictures."""
-    if shape is None or len(shape) != 4:
-        return None
-    if shape[1] in (1, 3):
-        return shape[2:]
-    return shape[1:3] if shape[3] in (1, 3) else None
 
 
 def _cells(picture: Shape) -> int | None:

@@ -13,7 +13,7 @@ from inference_core.package import ModelPackage
 from inference_core.processor import Graph
 
 from inference_vision.layouts import prototypes_of
-from inference_vision.settings import Settings
+from inference_vision.settings import CHANNELS, Settings
 from inference_vision.yolo_model import YoloModel
 from inference_vision.yolo_options import YoloMaskOptions
 
@@ -35,12 +35,15 @@ class YoloSegmentationProcessor(YoloModel):
     ULTRALYTICS_TASK = "segment"
 
     def _extras_of(self, package: ModelPackage, settings: Settings, graph: Graph) -> int:
-        prototypes = prototypes_of(graph.outputs, graph.inputs, len(package.labels))
+        channels = settings.choice("channels", CHANNELS)
+        prototypes = prototypes_of(graph.outputs, graph.inputs, len(package.labels), channels)
         if prototypes is None:
             shapes = ", ".join(map(str, graph.outputs)) or "no outputs"
             raise InvalidModel(
                 f"{package.name}: expected one output (batch, prototypes, height, width) with the "
-                f"number of prototypes; the graph gives {shapes}"
+                f"number of prototypes, or with that last; the graph gives {shapes}. If only their "
+                'order isn\'t clear, write "channels": "first" or "last" into the processor\'s '
+                "settings in model.json"
             )
         self._prototypes, number, self._last = prototypes
         return number
