@@ -186,7 +186,7 @@ def test_extreme_scores_are_scores():
 def test_numbers_that_are_none_are_an_error(name, what):
     raw = outputs({0: (0.9, 64, 64, 10, 10)})
     raw[name][0, 0, 0] = np.nan
-    with pytest.raises(InvalidModel, match=f"NaN or infinite {what}"):
+    with pytest.raises(InvalidModel, match=f"output {name!r} holds NaN or infinite {what}"):
         found(raw)
 
 

@@ -72,13 +72,37 @@ def test_names_tell_where_values_do_not(names):
     assert found(values).labels == ("dog", "cat", "cat")
 
 
-def test_without_either_the_order_is_that_of_the_operator():
-    values = named(SAY_NOTHING, classes=[[1, 0, 0, 0]], scores=[[1, 1, 1, 0]])
-    assert found(values).labels == ("dog", "cat", "cat")
+EITHER = {"classes": [[1, 0, 0, 0]], "scores": [[1, 1, 1, 0]]}
+TURNED = [3, 2, 1, 0]  # the scores before the classes, unlike the operator
+
+
+@pytest.mark.parametrize("order", [range(4), TURNED])
+def test_where_neither_tells_a_setting_must(order):
+    values = named(SAY_NOTHING, **EITHER, order=order)
+    with pytest.raises(InvalidModel, match=r'either can hold scores.*"scores": "'):
+        found(values)
+    assert found(values, scores="c").labels == ("dog", "cat", "cat")
+    with pytest.raises(InvalidModel, match="'scores' must be one of"):
+        found(values, scores="a")
+    unknown = made(SAY_NOTHING, shapes=[None] * 4, scores="a")
+    with pytest.raises(InvalidModel, match="the scores among them"):
+        found(values, processor=unknown)
+
+
+@pytest.mark.parametrize("order", [range(4), TURNED])
+def test_the_first_picture_that_tells_tells_for_all(order):
+    nothing = named(SAY_NOTHING, classes=[[0] * 4], scores=[[0] * 4], order=order)
+    processor = made(tuple(nothing), shapes=[each.shape for each in nothing.values()])
+    assert len(found(nothing, processor=processor)) == 0
+    assert found(named(SAY_NOTHING, order=order), processor=processor).labels[0] == "owl"
+    either = named(SAY_NOTHING, **EITHER, order=order)
+    assert found(either, processor=processor).labels == ("dog", "cat", "cat")
 
 
 def test_outputs_that_nothing_tells_apart_are_an_error():
     with pytest.raises(InvalidModel, match="neither holds scores"):
+        found(named(SAY_NOTHING, classes=[[0.5, 7, 1, 0]]))
+    with pytest.raises(InvalidModel, match='"scores": "c"'):
         found(named(SAY_NOTHING, classes=[[0.5, 7, 1, 0]]))
     for wrong in (0.1, 7):  # not the best first, and above 1
         with pytest.raises(InvalidModel, match="neither holds scores"):
@@ -122,8 +146,12 @@ def test_the_first_label_may_have_the_class_id_1():
     nothing = SsdOptions(confidence=0)
     assert len(found(named(classes=[[3, 1, 2, 0]]), options=nothing, background="first")) == 3
     assert found(named(), labels=()).labels == ("2", "0", "1")
-    with pytest.raises(InvalidModel, match="class id 2"):
+    with pytest.raises(InvalidModel, match=r"'P:1' holds class id 2; .* from 0 to 1"):
         found(named(), labels=("cat", "dog"))
+    with pytest.raises(InvalidModel, match=r"'P:1' holds class id 0; .* from 1 to 3"):
+        found(named(), background="first")
+    with pytest.raises(InvalidModel, match=r"'P:1' holds class id 4; .* from 1 to 3"):
+        found(named(classes=[[3, 4, 2, 0]]), background="first")
     with pytest.raises(InvalidModel, match="'background' must be one of first, none"):
         made(background="last")
 
@@ -131,10 +159,11 @@ def test_the_first_label_may_have_the_class_id_1():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"scores": [[np.nan, 0.6, 0.3, 0]]}, "NaN"),
-        ({"boxes": BOXES + np.inf}, "NaN or infinite boxes"),
-        ({"scores": [[7, 0.6, 0.3, 0]]}, "scores must be between"),
-        ({"classes": [[0.5, 0, 1, 0]]}, "no whole number"),
+        ({"scores": [[np.nan, 0.6, 0.3, 0]]}, "'P:2' holds NaN"),
+        ({"boxes": BOXES + np.inf}, "'P' holds NaN or infinite boxes"),
+        ({"scores": [[7, 0.6, 0.3, 0]]}, "'P:2' holds a score of 7; scores must be between"),
+        ({"classes": [[0.5, 0, 1, 0]]}, "'P:1' holds class id 0.5; .* whole numbers"),
+        ({"classes": [[np.nan, 0, 1, 0]]}, "'P:1' holds class id nan"),
         ({"classes": [[0, 1, 2]]}, "wanted are"),
         ({"boxes": BOXES[0]}, "wanted are"),
     ],
@@ -148,6 +177,8 @@ def test_a_box_in_the_padding_is_dropped():
     boxes = BOXES.copy()
     boxes[0, 0] = [0, 0.1, 0.05, 0.3]
     assert found(named(boxes=boxes), resize="letterbox").labels == ("cat", "dog")
+    best = SsdOptions(max_detections=1)
+    assert found(named(boxes=boxes), options=best, resize="letterbox").labels == ("cat",)
 
 
 def test_a_box_of_enormous_fractions_covers_the_picture():

@@ -106,7 +106,7 @@ class BlazefaceProcessor:
                 f"input is {height} x {width}, gives {shapes}"
             )
         self._form = form
-        self._boxes, self._scores = _ends(graph.outputs)
+        self._ends = _ends(graph.outputs)
         self._label = package.labels[0] if package.labels else LABELS[0]
 
         from inference_vision.blazeface_decode import anchors
@@ -152,16 +152,16 @@ class BlazefaceProcessor:
         """
         from inference_vision.blazeface_decode import faces
 
-        boxes, scores = outputs[self._boxes], outputs[self._scores]
+        boxes, scores = (outputs[name] for name in self._ends)
         count = self._form.boxes
         wanted = (len(context), count, NUMBERS), (len(context), count, 1)
         if (boxes.shape, scores.shape) != wanted:
             raise InvalidModel(
-                f"the outputs {self._boxes!r} and {self._scores!r} have the shapes {boxes.shape} "
-                f"and {scores.shape}; wanted are {wanted[0]} and {wanted[1]}"
+                f"the outputs {self._ends[0]!r} and {self._ends[1]!r} have the shapes "
+                f"{boxes.shape} and {scores.shape}; wanted are {wanted[0]} and {wanted[1]}"
             )
         return [
-            faces(rows, logits[:, 0], self._anchors, square, options, self._label, self._boxes)
+            faces(rows, logits[:, 0], self._anchors, square, options, self._label, self._ends)
             for rows, logits, square in zip(boxes, scores, context, strict=True)
         ]
 

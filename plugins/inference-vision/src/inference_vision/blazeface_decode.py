@@ -48,7 +48,7 @@ def faces(
     square: Square,
     options: BlazefaceOptions,
     label: str,
-    output: str,
+    names: tuple[str, str],
 ) -> Detections:
     """The faces of one picture, most confident first.
 
@@ -59,19 +59,20 @@ def faces(
         square: where the picture lies in the input.
         options: of the call.
         label: of the class.
-        output: name of the output with the boxes, for the message.
+        names: of the outputs with the boxes and with the scores, for messages.
 
     Raises:
         InvalidModel: a number isn't finite.
     """
-    check_finite(logits, output, "scores")
+    boxes_name, scores_name = names
+    check_finite(logits, scores_name, "scores")
     clipped = np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT, dtype=np.float64)
     scores = (1 / (1 + np.exp(-clipped))).astype(np.float32)
     likely = np.flatnonzero(scores >= options.confidence)
     likely = likely[np.argsort(-scores[likely], kind="stable")]
     # float64: areas and sums of finite float32 numbers can't overflow it.
     found = raw[likely].astype(np.float64)
-    check_finite(found, output, "boxes")
+    check_finite(found, boxes_name, "boxes")
     # Four corners and the keypoints: all of them are averaged alike.
     places = np.empty_like(found)
     centre, half = found[:, :2] + centres[likely], found[:, 2:4] / 2
@@ -87,7 +88,7 @@ def faces(
     keypoints = np.ones((*points.shape[:2], 3), np.float32)
     with np.errstate(over="ignore"):  # the check tells in better words
         keypoints[..., :2] = square.points_to_source(points)
-    check_finite(keypoints, output, "keypoints")
+    check_finite(keypoints, boxes_name, "keypoints")
     count = len(inside)
     return Detections(
         xyxy[inside],

@@ -20,10 +20,11 @@ def detections(
         labels: of the model; () where class ids stand for them.
         most: at most so many.
     """
-    found = found.rows(np.argsort(-found.scores, kind="stable")[:most])
     xyxy = placement.to_source(found.boxes)
     inside = np.all(xyxy[:, 2:] > xyxy[:, :2], axis=1)
     found, xyxy = found.rows(inside), xyxy[inside]
+    best = np.argsort(-found.scores, kind="stable")[:most]
+    found, xyxy = found.rows(best), xyxy[best]
     ids = found.class_ids
     names = tuple(labels[i] if labels else str(i) for i in ids.tolist())
     return Detections(xyxy, found.scores, ids, names, placement.source)

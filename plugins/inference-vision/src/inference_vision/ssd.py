@@ -66,6 +66,7 @@ class SsdProcessor:
     `picture_input.PictureInput`:
         background: "first" if class id 0 is none of the labels', so that the first of them has the id
             1; "none" (the default) if it is the first label's.
+        scores: name of the output with the scores, where neither names nor values tell.
 
     The size is 300 where the graph leaves it open; pictures are stretched, and pixels -1 to 1, as the
     Object Detection API has it, or as they are where the graph takes uint8.
@@ -75,7 +76,7 @@ class SsdProcessor:
     TASK = "object-detection"
 
     def __init__(self, package: ModelPackage, parts: Mapping[str, Graph]) -> None:
-        settings = Settings(package, ("background", *PICTURE_SETTINGS))
+        settings = Settings(package, ("background", "scores", *PICTURE_SETTINGS))
         graph = parts["model"]
         self._labels = package.labels
         self._first = 1 if settings.choice("background", ("first", "none")) == "first" else 0
@@ -85,7 +86,10 @@ class SsdProcessor:
                 f"{package.name}: expected four outputs: boxes (batch, N, 4), class ids and scores "
                 f"(batch, N), and their count (batch,); the graph gives {shapes}"
             )
-        self._outputs = [spec.name for spec in graph.outputs]
+        both = [spec.name for spec in graph.outputs if spec.shape is None or len(spec.shape) == 2]
+        self._outputs = ssd_outputs.FourOutputs(
+            [spec.name for spec in graph.outputs], settings.choice("scores", both)
+        )
 
         from inference_vision.class_selection import check_parameters
         from inference_vision.picture_input import PictureInput
@@ -133,14 +137,13 @@ class SsdProcessor:
 
         from inference_vision.candidate_detections import detections
         from inference_vision.class_selection import UNLABELLED, thresholds
-        from inference_vision.yolo_decode import decode
+        from inference_vision.ssd_decode import candidates
 
-        rows, output = ssd_outputs.rows_of({name: outputs[name] for name in self._outputs})
+        rows, names = self._outputs.rows(outputs)
         if len(rows) != len(context):
             raise InvalidModel(
                 f"the outputs are of {len(rows)} pictures, and {len(context)} were given"
             )
-        rows[..., 5] -= self._first
         height, width = self._input.size
         least = thresholds(
             self._labels,
@@ -151,7 +154,7 @@ class SsdProcessor:
         )
         results = []
         for each, placement in zip(rows, context, strict=True):
-            found = decode("end-to-end", each, least, 0, output)
+            found = candidates(each, least, self._first, names)
             # float64, which no finite float32 coordinate overflows.
             found = found._replace(boxes=found.boxes * np.array([width, height] * 2, np.float64))
             results.append(detections(found, placement, self._labels, options.max_detections))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inference_core.errors import InvalidModel
 from inference_core.session import TensorSpec
@@ -33,35 +33,66 @@ def fits(outputs: Sequence[TensorSpec]) -> bool:
     return [len(shape) for shape in ranked] == [1, 2, 2, 3] and ranked[3][2] in (4, None)
 
 
-def rows_of(outputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], str]:
-    """The boxes as other graphs with a suppression of their own give them, and the name of the output
-    that has their places.
+class Names(NamedTuple):
+    """Of three of the outputs, by what they hold."""
 
-    Which output is which, shapes tell; of classes and scores names, and where those don't values.
+    boxes: str
+    scores: str
+    classes: str
+
+
+class FourOutputs:
+    """The outputs of one graph, as rows. Safe for threads.
+
+    Which output is which, shapes tell; of classes and scores names, and where those don't values, the
+    first that do for all that follow.
 
     Args:
-        outputs: of the graph, in its order. What is beyond the count may be anything: the operator
-            leaves its memory as it was.
-
-    Returns:
-        float32 (batch, N, 6), x1, y1, x2, y2 in fractions of the input, score, class id, and zeros
-        beyond the counts.
-
-    Raises:
-        InvalidModel: the shapes are others, or it isn't clear which output is which.
+        names: of the outputs, in the graph's order.
+        scores: the one that holds the scores, if a setting names it.
     """
-    by_rank = [[name for name, each in outputs.items() if each.ndim == rank] for rank in (1, 2, 3)]
-    if [len(names) for names in by_rank] != [1, 2, 1]:
-        shapes = ", ".join(f"{name} {each.shape}" for name, each in outputs.items())
-        raise InvalidModel(
-            f"the outputs have the shapes {shapes}; wanted are (batch, N, 4), twice (batch, N), and "
-            "(batch,)"
-        )
-    (counts,), (one, other), (boxes,) = by_rank
-    rows = embedded_nms.of_counted(outputs, (counts, boxes, other, one))
-    scores = _scores_by_name(boxes, (one, other), counts) or _scores_by_value(rows, one, other)
-    x_before_y = [1, 0, 3, 2]
-    return rows[..., x_before_y + ([4, 5] if scores == other else [5, 4])], boxes
+
+    def __init__(self, names: Sequence[str], scores: str | None) -> None:
+        self._names = names
+        self._scores = scores
+
+    def rows(self, outputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], Names]:
+        """The boxes as other graphs with a suppression of their own give them, and whose they are.
+
+        Args:
+            outputs: of the graph. What is beyond the count may be anything: the operator leaves its
+                memory as it was.
+
+        Returns:
+            float32 (batch, N, 6), x1, y1, x2, y2 in fractions of the input, score, class id, and
+            zeros beyond the counts.
+
+        Raises:
+            InvalidModel: the shapes are others, or it isn't clear which output is which.
+        """
+        given = {name: outputs[name] for name in self._names}
+        by_rank = [
+            [name for name, each in given.items() if each.ndim == rank] for rank in (1, 2, 3)
+        ]
+        if [len(names) for names in by_rank] != [1, 2, 1] or (
+            self._scores is not None and self._scores not in by_rank[1]
+        ):
+            shapes = ", ".join(f"{name} {each.shape}" for name, each in given.items())
+            raise InvalidModel(
+                f"the outputs have the shapes {shapes}; wanted are (batch, N, 4), twice (batch, N), "
+                "the scores among them, and (batch,)"
+            )
+        (counts,), (one, other), (boxes,) = by_rank
+        rows = embedded_nms.of_counted(given, (counts, boxes, other, one))
+        if self._scores is None:
+            # Threads that ask values at the same time get the same answer of them.
+            self._scores = _scores_by_name(boxes, (one, other), counts) or _scores_by_value(
+                rows, one, other
+            )
+        # While nothing has told them apart both hold the same, so that it doesn't matter.
+        scores = self._scores or other
+        columns = [1, 0, 3, 2, *((4, 5) if scores == other else (5, 4))]  # x before y
+        return rows[..., columns], Names(boxes, scores, one if scores == other else other)
 
 
 def _scores_by_name(boxes: str, both: tuple[str, str], counts: str) -> str | None:
@@ -88,21 +119,29 @@ def _numbers(names: Iterable[str]) -> dict[str, int] | None:
     return numbers if len(stems) == 1 and len(set(numbers.values())) == 4 else None
 
 
-def _scores_by_value(rows: NDArray[np.float32], one: str, other: str) -> str:
-    """Scores are 0 to 1 and descend, class ids are whole numbers. Where both are either (nothing was
-    found, or surely), classes come first, as the operator has it.
+def _scores_by_value(rows: NDArray[np.float32], one: str, other: str) -> str | None:
+    """Which of both holds the scores, 0 to 1 and descending, beside class ids, which are whole numbers;
+    None where they hold the same, as where nothing was found.
 
     Args:
         rows: as above, with what `other` holds before what `one` does.
         one: name of an output.
         other: name of the one after it.
     """
-    for scores, classes, name in ((4, 5, other), (5, 4, one)):
-        if _can_be_scores(rows[..., scores]) and _can_be_classes(rows[..., classes]):
-            return name
+    if (rows[..., 4] == rows[..., 5]).all():
+        return None
+    able = [
+        name
+        for scores, classes, name in ((4, 5, other), (5, 4, one))
+        if _can_be_scores(rows[..., scores]) and _can_be_classes(rows[..., classes])
+    ]
+    if len(able) == 1:
+        return able[0]
     raise InvalidModel(
-        f"of the outputs {one!r} and {other!r} neither holds scores, 0 to 1 and the best first, beside "
-        "class ids, which are whole numbers; their names don't tell them apart either"
+        f"of the outputs {one!r} and {other!r} {'either can hold' if able else 'neither holds'} "
+        "scores, 0 to 1 and the best first, beside class ids, which are whole numbers; their names "
+        "don't tell them apart either. Write which one holds the scores into the processor's "
+        f'settings in model.json: "scores": "{other}"'
     )
 
 
