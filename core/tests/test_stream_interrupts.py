@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from inference_core import streaming
+from inference_core import pipeline, streaming
 from inference_core.streaming import pipelined
 
 from .streams import live, no_thread_is_left, threads
@@ -210,6 +210,31 @@ print(time.monotonic(), flush=True)
         finally:
             process.kill()
     assert 0.4 <= time.monotonic() - begun < 2.5  # 8 times that were 4 seconds
+
+
+def test_what_the_end_of_the_program_left_is_not_waited_for_when_its_objects_go(monkeypatch):
+    """From Python 3.13 on a thread that was frozen never ends."""
+    monkeypatch.setattr(pipeline, "_PATIENCE", 0.05)
+    working, go = threading.Event(), threading.Event()
+
+    def stage(batch):
+        if batch == [1]:
+            working.set()
+            assert go.wait(60)
+        return batch
+
+    stream = pipelined(itertools.count(), [stage])
+    next(stream)
+    assert working.wait(10)
+    pipeline._close_all()
+    again = threading.Thread(target=stream.close, daemon=True)
+    again.start()
+    again.join(5)
+    waits = again.is_alive()
+    go.set()
+    for thread in threads():
+        thread.join(10)
+    assert not waits
 
 
 def test_the_end_of_the_program_tells_of_each_source_that_fails_to_close():

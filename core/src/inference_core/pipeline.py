@@ -64,7 +64,7 @@ class Pipeline:
         self._inside: set[int] = set()  # the threads in `take` or `close`
         self._unfinished = False  # whether `close` was left to a thread in `take`
         self._at_source = False  # whether the reader is in code of `inputs` that may wait for ever
-        self._left = False  # whether `close` went without waiting any longer
+        self._left = False  # whether a thread was left running, so that nobody waits for it again
         self._closing_error: BaseException | None = None
         # Daemons, or a stream left open would keep the program from ending.
         self._reader = threading.Thread(
