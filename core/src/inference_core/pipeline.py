@@ -57,7 +57,10 @@ class Pipeline:
         # What waits for each stage, and at last for the caller; and whether that is at work.
         self._waiting: list[deque[Work]] = [deque() for _ in range(len(stages) + 1)]
         self._busy = [False] * (len(stages) + 1)
-        self._changed = threading.Condition()
+        # Taken by itself: in the condition's methods, which are Python, a signal handler that raises
+        # would leave it locked. Reentrant, as such a handler may close the stream anywhere.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._taking = threading.Lock()
         self._pairs: Iterator[tuple[Any, Any]] = iter(())  # what is left of the batch taken last
         self._begun = self._stopped = False
@@ -134,7 +137,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Have the threads end, without waiting for them."""
-        with self._changed:
+        with self._lock:
             begun, self._begun = self._begun, True
             self._stopped = True
             self._changed.notify_all()
@@ -154,7 +157,7 @@ class Pipeline:
             _join(self._reader, deadline)
         if not any(thread.is_alive() for thread in self._workers):
             _open.discard(self)
-        with self._changed:
+        with self._lock:
             self._left = any(thread.is_alive() for thread in self._threads)
             error, self._closing_error = self._closing_error, None
             self._pairs = iter(())
@@ -168,7 +171,7 @@ class Pipeline:
         return (self._reader, *self._workers)
 
     def _begin(self) -> None:
-        with self._changed:
+        with self._lock:
             begun, self._begun = self._begun, True  # in one step, for a signal handler too
             if begun:
                 return
@@ -180,7 +183,7 @@ class Pipeline:
         try:
             while self._reading():
                 work = self._input()
-                with self._changed:
+                with self._lock:
                     if self._stopped:
                         return
                     self._put(0, work)
@@ -188,13 +191,13 @@ class Pipeline:
                 if work.last:
                     return
         finally:
-            with self._changed:
+            with self._lock:
                 self._changed.notify_all()  # see `_next`
             self._close_inputs()
 
     def _reading(self) -> bool:
         """Wait until there is room for another input; False if the pipeline is stopped."""
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._stopped or self._wanting())
             return not self._stopped
 
@@ -223,7 +226,7 @@ class Pipeline:
             if hasattr(self._inputs, "close"):
                 self._inputs.close()
         except BaseException as error:
-            with self._changed:
+            with self._lock:
                 if self._left:
                     raise  # nobody else would tell of it
                 self._closing_error = error  # raised again by `close`
@@ -235,7 +238,7 @@ class Pipeline:
             if work is None:
                 return
             done = self._advanced(index, work)
-        with self._changed:
+        with self._lock:
             self._hand_on(index, done)
 
     def _hand_on(self, index: int, done: Iterable[Work]) -> None:
@@ -249,7 +252,7 @@ class Pipeline:
         Both in one go: a thread that let the lock go in between would wait for those that it woke,
         which then hold Python's own lock.
         """
-        with self._changed:
+        with self._lock:
             self._busy[index] = False
             self._hand_on(index, done)
             try:
