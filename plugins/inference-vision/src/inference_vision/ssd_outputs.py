@@ -84,13 +84,15 @@ class FourOutputs:
             )
         (counts,), (one, other), (boxes,) = by_rank
         rows = embedded_nms.of_counted(given, (counts, boxes, other, one))
-        if self._scores is None:
-            # Threads that ask values at the same time get the same answer of them.
-            self._scores = _scores_by_name(boxes, (one, other), counts) or _scores_by_value(
-                rows, one, other
-            )
-        # While nothing has told them apart both hold the same, so that it doesn't matter.
-        scores = self._scores or other
+        told = (
+            self._scores
+            or _scores_by_name(boxes, (one, other), counts)
+            or _scores_by_value(rows, one, other)
+        )
+        if told is not None:  # threads that ask at the same time are told the same
+            self._scores = told
+        # Before that both hold the same, so that it doesn't matter.
+        scores = told or other
         columns = [1, 0, 3, 2, *((4, 5) if scores == other else (5, 4))]  # x before y
         return rows[..., columns], Names(boxes, scores, one if scores == other else other)
 
