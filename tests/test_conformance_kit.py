@@ -183,7 +183,7 @@ BROKEN = [
             (PLUGIN, JUDGE, f"    if missing := [*_numpy_problems(False)]:\n"
                             f"        return Verdict.reject(*missing)\n{JUDGE}"))),
     Broken("importing_the_entry_point_has_no_effects", PLUGIN, IMPORTS,
-           IMPORTS + "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n",
+           IMPORTS + "import signal\nsignal.signal(signal.SIGINT, print)\n",
            "sets a signal handler"),
     Broken("importing_the_entry_point_has_no_effects", PLUGIN, IMPORTS,
            IMPORTS + "import logging\nlogging.basicConfig()\n", "sets up logging"),

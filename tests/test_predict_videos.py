@@ -352,6 +352,8 @@ def test_an_interrupt_leaves_whole_files(tmp_path, clip, pictures):
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
+        # A shell has what runs in its background ignore it, these tests and their children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         for _ in range(20):
             process.stdout.readline()
