@@ -265,6 +265,9 @@ def test_many_threads_lose_no_line(stderr):
     assert sorted(lines) == sorted(f"{t} {n}" for t in range(4) for n in range(50))
 
 
+# Interrupts that come in a finaliser are among those that Python reports and drops.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_interrupt_at_any_time_leaves_stderr_as_it_was():
     log, before, armed = NativeLog(), STREAM.value, False
 
