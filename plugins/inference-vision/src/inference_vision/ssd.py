@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from inference_core.errors import InvalidArgument, InvalidModel
+from inference_core.errors import InvalidModel
 from inference_core.package import Facts, ModelPackage
 from inference_core.processor import Graph, Recognition
 
 from inference_vision import ssd_outputs
+from inference_vision.option_ranges import check_confidence, check_max_detections
 from inference_vision.settings import PICTURE_SETTINGS, Settings
 from inference_vision.tflite_pictures import pixel_settings, takes_pictures
 
@@ -51,12 +52,8 @@ class SsdOptions:
     color_format: Literal["bgr", "rgb"] = "bgr"
 
     def __post_init__(self) -> None:
-        given = self.confidence
-        for value in given.values() if isinstance(given, dict) else (given,):
-            if not 0 <= value <= 1:
-                raise InvalidArgument(f"confidence must be between 0 and 1, not {value}")
-        if self.max_detections < 1:
-            raise InvalidArgument(f"max_detections must be at least 1, not {self.max_detections}")
+        check_confidence(self.confidence)
+        check_max_detections(self.max_detections)
 
 
 class SsdProcessor:

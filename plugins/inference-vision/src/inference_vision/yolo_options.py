@@ -10,6 +10,8 @@ from typing import Literal
 
 from inference_core.errors import InvalidArgument
 
+from inference_vision.option_ranges import check_confidence, check_max_detections
+
 CONFIDENCE = 0.25
 
 
@@ -39,14 +41,10 @@ class YoloOptions:
     color_format: Literal["bgr", "rgb"] = "bgr"
 
     def __post_init__(self) -> None:
-        given = self.confidence
-        for value in given.values() if isinstance(given, dict) else (given,):
-            if not 0 <= value <= 1:
-                raise InvalidArgument(f"confidence must be between 0 and 1, not {value}")
+        check_confidence(self.confidence)
         if not 0 <= self.iou <= 1:
             raise InvalidArgument(f"iou must be between 0 and 1, not {self.iou}")
-        if self.max_detections < 1:
-            raise InvalidArgument(f"max_detections must be at least 1, not {self.max_detections}")
+        check_max_detections(self.max_detections)
 
 
 @dataclass(frozen=True, slots=True)
